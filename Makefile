@@ -1,0 +1,23 @@
+# Each target is one command, and CI calls the same ones.
+.PHONY: run build test lint fuzz bench web
+
+run: ## the gate on this machine, with nothing to configure
+	go run ./cmd/postern serve
+
+build: ## bin/postern, static
+	CGO_ENABLED=0 go build -trimpath -o bin/postern ./cmd/postern
+
+test: ## everything, with what it needs installed: Go, Node and real Chromium
+	bash .ci/test
+
+lint: ## the linters of .golangci.yml; the first run builds them
+	go tool -modfile=tools.mod golangci-lint run ./...
+
+fuzz: ## each parser of hostile bytes for FUZZTIME (30s)
+	bash .ci/fuzz $(or $(FUZZTIME),30s)
+
+bench: build ## our figures beside those of named peers, in one run
+	cd bench && POSTERN_BIN=../bin/postern go test -run '^$$' -bench . -benchmem -count $(or $(COUNT),1)
+
+web: ## web/dist and the generated sources, from web/src
+	go generate ./web
