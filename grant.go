@@ -1,0 +1,266 @@
+package postern
+
+import (
+	"context"
+	"encoding/base64"
+	"log/slog"
+	"mime"
+	"path"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"postern.example/postern/sigv4"
+)
+
+// Request is what a client says about the file it wants to upload. Nothing of
+// it is believed: it bounds the grant, and the bytes are checked.
+type Request struct {
+	Preset   string            `json:"preset"`             // may be empty when there is one preset, or one called "default"
+	Filename string            `json:"filename"`           // up to MaxFilename bytes; folders are cut off
+	Type     string            `json:"type"`               // media type
+	Size     *int64            `json:"size,omitempty"`     // bytes; when given, the bucket takes exactly that many
+	SHA256   string            `json:"sha256,omitempty"`   // base64; when given, the bucket takes exactly those bytes
+	Metadata map[string]string `json:"metadata,omitempty"` // up to MaxMetadata bytes
+}
+
+// Grant is the signed permission for one upload: one key, one size range or
+// exact size, one type, minutes of life.
+type Grant struct {
+	Ticket Ticket
+	Method string // "POST": send a multipart/form-data form
+	URL    string // of the bucket
+	Fields Fields // of the form, before the file
+	// FileField is the name of the form's last field, the file itself.
+	FileField string
+}
+
+// LogValue keeps signatures out of logs.
+func (g *Grant) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", string(g.Ticket.ID)), slog.String("method", g.Method), slog.Time("expires", g.Ticket.Expires))
+}
+
+// Fields are a form's fields in the order they are to be sent.
+type Fields []sigv4.Field
+
+// LogValue keeps signatures out of logs.
+func (f Fields) LogValue() slog.Value { return slog.IntValue(len(f)) }
+
+const (
+	fileField     = "file"
+	successStatus = "204"
+	// leastLife is the shortest grant worth handing out.
+	leastLife = 15 * time.Second
+)
+
+// Grant signs the permission for one upload by principal. It writes nothing
+// and calls nobody. Errors: ErrPresetUnknown, ErrTypeNotAllowed, ErrEmpty,
+// ErrTooSmall, ErrTooLarge, ErrInvalidFilename, ErrInvalidMetadata,
+// ErrInvalidHash, ErrBadRequest, ErrCredentialExpiry.
+func (s *Service) Grant(ctx context.Context, principal string, r Request) (*Grant, error) {
+	t, preset, err := s.ticketFor(principal, r)
+	if err != nil {
+		return nil, err
+	}
+	cred, err := s.target.Credentials(ctx)
+	if err != nil {
+		return nil, ErrBucketUnavailable.With("The server has no credential for the bucket.").Because(err)
+	}
+	now := s.now()
+	life := preset.Life
+	if !cred.Expires.IsZero() {
+		life = min(life, cred.Expires.Sub(now))
+	}
+	life = life.Truncate(time.Second)
+	if life < leastLife && life < preset.Life {
+		e := ErrCredentialExpiry.With("The server's credential for the bucket runs out in %s. Try again shortly.", max(life, 0))
+		e.RetryAfter = leastLife
+		return nil, e
+	}
+	if t.ID, err = s.keys.newID(now, life, principal, s.random); err != nil {
+		return nil, ErrInternal.Because(err)
+	}
+	_, t.Expires, _ = t.ID.times()
+	t.Expires = t.Expires.Truncate(time.Second) // never later than the id says
+	g := s.sign(t, cred, now)
+	s.stats.granted.Add(1)
+	return g, nil
+}
+
+// sign builds the form for t. Every field it names is bound by a condition.
+func (s *Service) sign(t *Ticket, cred sigv4.Credentials, now time.Time) *Grant {
+	key := IncomingPrefix + string(t.ID)
+	fields := Fields{
+		{Name: "key", Value: key},
+		{Name: "Content-Type", Value: t.Type},
+		{Name: "success_action_status", Value: successStatus},
+		{Name: TicketHeader, Value: s.keys.seal(t)},
+	}
+	if t.SHA256 != nil {
+		fields = append(fields,
+			sigv4.Field{Name: "x-amz-checksum-algorithm", Value: "SHA256"},
+			sigv4.Field{Name: "x-amz-checksum-sha256", Value: base64.StdEncoding.EncodeToString(t.SHA256)})
+	}
+	p := &sigv4.Policy{Expiration: t.Expires, Conditions: make([]sigv4.Condition, 0, len(fields)+6)}
+	p.Conditions = append(p.Conditions, sigv4.Eq("bucket", s.target.Bucket))
+	for _, f := range fields {
+		p.Conditions = append(p.Conditions, sigv4.Eq(f.Name, f.Value))
+	}
+	p.Conditions = append(p.Conditions, sigv4.LengthRange(t.MinBytes, t.MaxBytes))
+	return &Grant{
+		Ticket: *t, Method: "POST", URL: s.target.URL, FileField: fileField,
+		Fields: append(fields, s.signer.Post(cred, now, p)...),
+	}
+}
+
+// ticketFor holds a request against its preset.
+func (s *Service) ticketFor(principal string, r Request) (*Ticket, Preset, error) {
+	p, err := s.Preset(r.Preset)
+	if err != nil {
+		return nil, p, err
+	}
+	if principal == "" || len(principal) > MaxPrincipal {
+		return nil, p, ErrInternal.Because(errPrincipal)
+	}
+	t := &Ticket{Preset: p.Name, Principal: principal, MinBytes: p.MinBytes, MaxBytes: p.MaxBytes, Metadata: r.Metadata}
+	if t.Filename, err = cleanFilename(r.Filename); err != nil {
+		return nil, p, err
+	}
+	if t.Type, err = p.declaredType(r.Type); err != nil {
+		return nil, p, err
+	}
+	if r.Size != nil {
+		if err := p.declaredSize(*r.Size); err != nil {
+			return nil, p, err
+		}
+		t.MinBytes, t.MaxBytes = *r.Size, *r.Size
+	}
+	if r.SHA256 != "" {
+		h, err := base64.StdEncoding.Strict().DecodeString(r.SHA256)
+		if err != nil || len(h) != 32 {
+			e := ErrInvalidHash.With("sha256 must be the base64 of 32 bytes.")
+			e.Field = "sha256"
+			return nil, p, e
+		}
+		t.SHA256 = h
+	}
+	if err := checkMetadata(r.Metadata); err != nil {
+		return nil, p, err
+	}
+	return t, p, nil
+}
+
+func (p *Preset) declaredType(declared string) (string, error) {
+	mt, _, err := mime.ParseMediaType(declared)
+	if mt == "image/jpg" || mt == "image/pjpeg" { // what some clients say for image/jpeg
+		mt = "image/jpeg"
+	}
+	if err == nil && slices.Contains(p.Types, mt) {
+		return mt, nil
+	}
+	e := ErrTypeNotAllowed.With("%s Allowed: %s.", saidType(declared), typeNames(p.Types))
+	e.Field, e.Allowed = "type", p.Types
+	return "", e
+}
+
+// saidType never repeats more than a short, plain media type of the client's.
+func saidType(declared string) string {
+	if mt, _, err := mime.ParseMediaType(declared); err == nil && len(mt) <= 64 {
+		return "Files of type " + mt + " are not allowed here."
+	}
+	return "The file's type is not known."
+}
+
+// typeNames says media types as people do: "JPEG, PNG or WebP".
+func typeNames(types []string) string {
+	names := make([]string, len(types))
+	for i, t := range types {
+		switch t {
+		case "image/webp":
+			names[i] = "WebP"
+		default:
+			names[i] = strings.ToUpper(strings.TrimPrefix(t, "image/"))
+		}
+	}
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " or " + names[n-1]
+	}
+	return strings.Join(names, "")
+}
+
+func (p *Preset) declaredSize(n int64) error {
+	var e *Error
+	switch {
+	case n < 0:
+		e = ErrBadRequest.With("size must be the number of bytes, 0 or more.")
+	case n == 0:
+		e = ErrEmpty.With("The file is empty (0 bytes).")
+		e.Limit = p.MinBytes
+	case n < p.MinBytes:
+		e = ErrTooSmall.With("The file has %s; at least %s are needed.", Bytes(n), Bytes(p.MinBytes))
+		e.Limit = p.MinBytes
+	case n > p.MaxBytes:
+		e = ErrTooLarge.With("The file has %s; up to %s are allowed.", Bytes(n), Bytes(p.MaxBytes))
+		e.Limit = p.MaxBytes
+	default:
+		return nil
+	}
+	e.Field = "size"
+	return e
+}
+
+// cleanFilename cuts folders off and refuses what no file name should hold.
+// The name never becomes part of a key: it is kept to be shown.
+func cleanFilename(name string) (string, error) {
+	bad := func(format string, args ...any) (string, error) {
+		e := ErrInvalidFilename.With(format, args...)
+		e.Field = "filename"
+		return "", e
+	}
+	if !utf8.ValidString(name) {
+		return bad("The file name is not valid UTF-8.")
+	}
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return bad("The file name holds control characters.")
+	}
+	name = path.Base("/" + strings.ReplaceAll(name, `\`, "/"))
+	if name == "/" || name == "." || name == ".." {
+		name = ""
+	}
+	if len(name) > MaxFilename {
+		e := ErrInvalidFilename.With("The file name has %d bytes; up to %d are allowed.", len(name), MaxFilename)
+		e.Field, e.Limit = "filename", MaxFilename
+		return "", e
+	}
+	return name, nil
+}
+
+func checkMetadata(m map[string]string) error {
+	bad := func(limit int64, format string, args ...any) error {
+		e := ErrInvalidMetadata.With(format, args...)
+		e.Field, e.Limit = "metadata", limit
+		return e
+	}
+	if len(m) > MaxMetadataPairs {
+		return bad(MaxMetadataPairs, "There are %d metadata fields; up to %d are allowed.", len(m), MaxMetadataPairs)
+	}
+	n := 0
+	for k, v := range m {
+		n += len(k) + len(v)
+		switch {
+		case k == "":
+			return bad(0, "A metadata field has no name.")
+		case strings.ContainsFunc(k+v, unicode.IsControl) || !utf8.ValidString(k+v):
+			return bad(0, "A metadata field holds control characters.")
+		case strings.Contains(k+v, "${"):
+			// S3 expands ${filename} in form fields; nothing of the kind gets near one.
+			return bad(0, "A metadata field holds \"${\".")
+		}
+	}
+	if n > MaxMetadata {
+		return bad(MaxMetadata, "The metadata has %d bytes; up to %d are allowed.", n, MaxMetadata)
+	}
+	return nil
+}

@@ -1,0 +1,286 @@
+package postern
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"postern.example/postern/sigv4"
+)
+
+// Anonymous is the principal of a request that nobody signed in for.
+const Anonymous = "anonymous"
+
+// Target says where browsers send their files, and with whose signature.
+type Target struct {
+	URL    string // the bucket's URL as a browser reaches it, e.g. "https://photos.s3.eu-central-1.amazonaws.com"
+	Bucket string // its name, a condition of every policy
+	Region string // e.g. "eu-central-1"; default "us-east-1"
+	// Credentials returns the key that signs. It is asked for each grant and
+	// should answer from memory.
+	Credentials func(context.Context) (sigv4.Credentials, error)
+}
+
+// Config is what a Service is made of. Presets, Now, Random and Logger have
+// defaults; the rest must be given.
+type Config struct {
+	Presets []Preset // default: DefaultPreset
+	Secrets [][]byte // at least 32 bytes each; the first seals tickets, all open them
+	Target  Target
+	Bucket  Bucket
+	Records Records
+	Now     func() time.Time // default time.Now
+	Random  io.Reader        // default crypto/rand
+	Logger  *slog.Logger     // default: nothing is logged
+}
+
+// Service is the gate: it grants uploads, takes note of what arrived, and
+// answers for it. It is safe for concurrent use.
+type Service struct {
+	presets []Preset
+	keys    keys
+	target  Target
+	signer  *sigv4.Signer
+	bucket  Bucket
+	records Records
+	now     func() time.Time
+	random  io.Reader
+	log     *slog.Logger
+
+	watch    watchers
+	arrivals chan struct{}
+	stats    counters
+}
+
+// New makes a Service, or says which part of c is unusable.
+func New(c Config) (*Service, error) {
+	s := &Service{
+		target: c.Target, bucket: c.Bucket, records: c.Records,
+		now: c.Now, random: c.Random, log: c.Logger,
+		arrivals: make(chan struct{}, 1),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.random == nil {
+		s.random = rand.Reader
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if len(c.Presets) == 0 {
+		c.Presets = []Preset{DefaultPreset()}
+	}
+	seen := map[string]bool{}
+	for _, p := range c.Presets {
+		p = p.withDefaults()
+		if err := p.validate(); err != nil {
+			return nil, err
+		}
+		if seen[p.Name] {
+			return nil, fmt.Errorf("preset %q is there twice", p.Name)
+		}
+		seen[p.Name] = true
+		s.presets = append(s.presets, p)
+	}
+	var err error
+	if s.keys, err = newKeys(c.Secrets); err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(c.Target.URL)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("target URL %q: must be http(s)://host[/path]", c.Target.URL)
+	}
+	switch {
+	case c.Target.Bucket == "":
+		return nil, errors.New("target: the bucket's name is missing")
+	case c.Target.Credentials == nil:
+		return nil, errors.New("target: credentials are missing")
+	case c.Bucket == nil:
+		return nil, errors.New("a bucket is missing")
+	case c.Records == nil:
+		return nil, errors.New("records are missing")
+	}
+	s.target.Region = or(s.target.Region, "us-east-1")
+	s.signer = sigv4.NewSigner(s.target.Region)
+	return s, nil
+}
+
+// Presets returns the presets with their defaults filled in.
+func (s *Service) Presets() []Preset { return append([]Preset(nil), s.presets...) }
+
+// Preset returns the preset called name. An empty name means the only preset,
+// or the one called "default". ErrPresetUnknown otherwise.
+func (s *Service) Preset(name string) (Preset, error) {
+	if name == "" && len(s.presets) == 1 {
+		return s.presets[0], nil
+	}
+	names := make([]string, len(s.presets))
+	for i, p := range s.presets {
+		if p.Name == or(name, "default") {
+			return p, nil
+		}
+		names[i] = p.Name
+	}
+	e := ErrPresetUnknown.With("There is no preset %q.", name)
+	if name == "" {
+		e = ErrPresetUnknown.With("Name a preset; there is more than one.")
+	}
+	e.Field, e.Allowed = "preset", names
+	return Preset{}, e
+}
+
+// Complete notes that the upload's bytes have arrived, and has them checked.
+// It may be called any number of times. ErrNotArrived when the bucket holds no
+// object that carries this upload's ticket, ErrNotFound for an id that was not
+// granted to principal.
+func (s *Service) Complete(ctx context.Context, principal string, id ID) (Upload, error) {
+	u, err := s.Upload(ctx, principal, id)
+	if err != nil || (u.State != Granted && u.State != Expired) {
+		return u, err
+	}
+	o, err := s.bucket.Head(ctx, u.Key())
+	if errors.Is(err, ErrNotFound) {
+		return Upload{}, s.notArrived(u)
+	} else if err != nil {
+		return Upload{}, err
+	}
+	t, err := s.keys.open(o.Metadata[ticketMeta])
+	if err != nil || t.ID != id || t.Principal != principal {
+		return Upload{}, s.notArrived(u)
+	}
+	u, _, err = s.arrive(ctx, t, o)
+	return u, err
+}
+
+func (s *Service) notArrived(u Upload) error {
+	if u.State == Expired {
+		return ErrNotArrived.With("Nothing arrived before the permission to upload ran out at %s. Ask for a new one.", u.Expires.Format(time.RFC3339))
+	}
+	return ErrNotArrived.With("The bucket has nothing for this upload yet. Send the file first, until %s.", u.Expires.Format(time.RFC3339))
+}
+
+// arrive notes the object o, which carries the valid ticket t.
+func (s *Service) arrive(ctx context.Context, t *Ticket, o Object) (Upload, bool, error) {
+	u, fresh, err := s.records.Arrive(ctx, Upload{Ticket: *t, State: Stored, Size: o.Size, ETag: o.ETag, StoredAt: s.now()})
+	if err != nil {
+		return Upload{}, false, err
+	}
+	if u.State == Removed {
+		return Upload{}, false, ErrNotFound
+	}
+	if fresh {
+		s.stats.arrived.Add(1)
+		s.Changed(t.ID)
+		select {
+		case s.arrivals <- struct{}{}:
+		default: // the worker has been told already
+		}
+	}
+	return u, fresh, nil
+}
+
+// Arrivals receives a value after uploads have arrived, so that a worker in
+// this process need not poll for them.
+func (s *Service) Arrivals() <-chan struct{} { return s.arrivals }
+
+// Upload returns one of principal's uploads. A grant that was not used, or
+// whose use was not noted yet, is Granted or Expired. ErrNotFound for an id
+// that was never granted to principal; a made-up one costs no look-up.
+func (s *Service) Upload(ctx context.Context, principal string, id ID) (Upload, error) {
+	if !s.keys.madeFor(id, principal) {
+		return Upload{}, ErrNotFound
+	}
+	u, err := s.records.Upload(ctx, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		_, expires, _ := id.times()
+		u = Upload{Ticket: Ticket{ID: id, Principal: principal, Expires: expires}, State: Granted}
+		if !s.now().Before(expires) {
+			u.State = Expired
+		}
+		return u, nil
+	case err != nil:
+		return Upload{}, err
+	case u.Principal != principal || u.State == Removed:
+		return Upload{}, ErrNotFound
+	}
+	return u, nil
+}
+
+// Uploads lists principal's uploads, newest first. Next is empty at the end.
+func (s *Service) Uploads(ctx context.Context, q Query) (list []Upload, next ID, err error) {
+	limit := q.Limit
+	q.Limit++ // one more tells whether there is a next page
+	list, err = s.records.Uploads(ctx, q)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(list) > limit {
+		list = list[:limit]
+		next = list[limit-1].ID
+	}
+	return list, next, nil
+}
+
+// Remove makes one of principal's uploads disappear for good: its record is
+// kept only to refuse a replayed grant, its objects are deleted by the worker.
+// Removing a grant that was not used yet deletes what may have arrived.
+// ErrNotFound when there is no such upload.
+func (s *Service) Remove(ctx context.Context, principal string, id ID) error {
+	u, err := s.Upload(ctx, principal, id)
+	if err != nil {
+		return err
+	}
+	if u.State == Granted || u.State == Expired {
+		// Note it first, if it is there: only a record stops a replay.
+		if _, err := s.Complete(ctx, principal, id); errors.Is(err, ErrNotArrived) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	if err := s.records.Remove(ctx, principal, id); err != nil {
+		return err
+	}
+	s.stats.removed.Add(1)
+	s.Changed(id)
+	select {
+	case s.arrivals <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Stats is what a Service has counted since it was made.
+type Stats struct {
+	Granted   int64 // grants signed
+	Arrived   int64 // uploads noted as stored
+	Ready     int64
+	Rejected  int64
+	Failed    int64
+	Removed   int64
+	Replays   int64 // objects swept because their upload was settled
+	Foreign   int64 // objects swept because no valid ticket explains them
+	BodyBytes int64 // bytes of request bodies read by the handler
+}
+
+type counters struct {
+	granted, arrived, ready, rejected, failed, removed, replays, foreign, bodyBytes atomic.Int64
+}
+
+// Stats returns the counters.
+func (s *Service) Stats() Stats {
+	c := &s.stats
+	return Stats{
+		Granted: c.granted.Load(), Arrived: c.arrived.Load(), Ready: c.ready.Load(), Rejected: c.rejected.Load(),
+		Failed: c.failed.Load(), Removed: c.removed.Load(), Replays: c.replays.Load(), Foreign: c.foreign.Load(),
+		BodyBytes: c.bodyBytes.Load(),
+	}
+}
