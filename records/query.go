@@ -1,0 +1,72 @@
+package records
+
+import (
+	"context"
+	"time"
+
+	"postern.example/postern"
+)
+
+const (
+	selectUploads = `SELECT ` + columns + ` FROM uploads
+		WHERE principal = $1 AND id < $2 AND state <> 'removed'
+		ORDER BY id DESC LIMIT $3`
+
+	selectUploadsIn = `SELECT ` + columns + ` FROM uploads
+		WHERE principal = $1 AND id < $2 AND state = $4
+		ORDER BY id DESC LIMIT $3`
+
+	selectBacklog = `SELECT count(*), coalesce(min(next_at), 0) FROM uploads WHERE next_at <= $1`
+)
+
+// afterAll sorts after every id, whatever the collation: an id has no letter
+// beyond "v".
+const afterAll = "w"
+
+// Uploads lists one principal's uploads, newest first (by id), without removed
+// ones. A Limit below 1 is taken as 1, one above MaxPage+1 as that: the one
+// more tells the caller whether there is a next page.
+func (r *Records) Uploads(ctx context.Context, q postern.Query) ([]postern.Upload, error) {
+	if q.State == postern.Removed {
+		return nil, nil
+	}
+	before := string(q.Before)
+	if before == "" {
+		before = afterAll
+	}
+	limit := min(max(q.Limit, 1), postern.MaxPage+1)
+	query, args := selectUploads, []any{q.Principal, before, limit}
+	if q.State != "" {
+		query, args = selectUploadsIn, append(args, string(q.State))
+	}
+	var list []postern.Upload
+	err := r.read(ctx, func(f *file) error {
+		return f.reads.rows(ctx, func(s scanner) error {
+			var w row
+			if err := s.Scan(w.into()...); err != nil {
+				return err
+			}
+			u, err := w.decode()
+			list = append(list, u)
+			return err
+		}, query, args...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// Backlog returns how many jobs are due or running, and since when the oldest
+// of them has been due; the zero time when there are none.
+func (r *Records) Backlog(ctx context.Context) (n int, oldest time.Time, err error) {
+	now := r.now().UnixMilli()
+	var since int64
+	err = r.read(ctx, func(f *file) error {
+		return f.reads.row(ctx, selectBacklog, now).Scan(&n, &since)
+	})
+	if err != nil || n == 0 {
+		return 0, time.Time{}, err
+	}
+	return n, instant(since), nil
+}
