@@ -1,0 +1,188 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+
+	"postern.example/postern"
+	"postern.example/postern/sigv4"
+)
+
+// Config says which bucket, and how to reach it.
+type Config struct {
+	Bucket string // its name
+	Region string // e.g. "eu-central-1"; default: what the AWS chain says, else "us-east-1"
+	// Endpoint is the server's URL when it is not AWS, e.g. "http://127.0.0.1:9000".
+	Endpoint string
+	// PathStyle puts the bucket's name into the path and not before the host.
+	PathStyle bool
+	// Credentials returns the key to sign with. Nil: the AWS chain
+	// (environment, shared files, SSO, web identity, container, instance).
+	Credentials func(context.Context) (sigv4.Credentials, error)
+}
+
+// Bucket is one bucket on an S3 server. It is safe for concurrent use.
+type Bucket struct {
+	name        string
+	region      string
+	api         *s3.Client
+	credentials func(context.Context) (sigv4.Credentials, error)
+}
+
+var _ postern.Bucket = (*Bucket)(nil)
+
+// New makes a Bucket. It reads the AWS configuration files, but calls nobody.
+func New(ctx context.Context, c Config) (*Bucket, error) {
+	cfg, err := awsConfig(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bucket{name: c.Bucket, region: cfg.Region, credentials: c.Credentials}
+	b.api = s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.UsePathStyle = c.PathStyle
+		if c.Endpoint != "" {
+			o.BaseEndpoint = aws.String(c.Endpoint)
+		}
+		// Since January 2025 the SDK adds checksums and trailers that other
+		// S3 servers refuse; the signed payload hash protects our writes.
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) { r.MaxAttempts = 3 })
+	})
+	if b.credentials == nil {
+		b.credentials = chain(cfg.Credentials)
+	}
+	return b, nil
+}
+
+// Name returns the bucket's name, Region the region requests are signed for.
+func (b *Bucket) Name() string { return b.name }
+
+// Region returns the region requests are signed for.
+func (b *Bucket) Region() string { return b.region }
+
+// Credentials returns the key in use, refreshed when it is about to expire.
+func (b *Bucket) Credentials(ctx context.Context) (sigv4.Credentials, error) {
+	return b.credentials(ctx)
+}
+
+// Head implements [postern.Bucket]. It needs s3:GetObject, and s3:ListBucket
+// for a missing key to be 404 and not 403.
+func (b *Bucket) Head(ctx context.Context, key string) (postern.Object, error) {
+	out, err := b.api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
+	if err != nil {
+		return postern.Object{}, fault("head object", err)
+	}
+	return postern.Object{
+		Key: key, Size: aws.ToInt64(out.ContentLength), ETag: unquote(out.ETag), Type: aws.ToString(out.ContentType),
+		Modified: aws.ToTime(out.LastModified), Metadata: out.Metadata,
+	}, nil
+}
+
+// Get implements [postern.Bucket]. It needs s3:GetObject.
+func (b *Bucket) Get(ctx context.Context, key string) (postern.Object, io.ReadCloser, error) {
+	out, err := b.api.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key})
+	if err != nil {
+		return postern.Object{}, nil, fault("get object", err)
+	}
+	return postern.Object{
+		Key: key, Size: aws.ToInt64(out.ContentLength), ETag: unquote(out.ETag), Type: aws.ToString(out.ContentType),
+		Modified: aws.ToTime(out.LastModified), Metadata: out.Metadata,
+	}, out.Body, nil
+}
+
+// Put implements [postern.Bucket]. It needs s3:PutObject. What it writes never
+// changes, so it may be cached for ever.
+func (b *Bucket) Put(ctx context.Context, key, contentType string, body []byte) error {
+	_, err := b.api.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: &b.name, Key: &key, ContentType: &contentType, Body: bytes.NewReader(body),
+		ContentLength: aws.Int64(int64(len(body))), CacheControl: aws.String("public, max-age=31536000, immutable"),
+	})
+	return fault("put object", err)
+}
+
+// Delete implements [postern.Bucket]. It needs s3:DeleteObject.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
+	_, err := b.api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key})
+	if err = fault("delete object", err); errors.Is(err, postern.ErrNotFound) {
+		return nil // some servers answer 404 for what is gone already
+	}
+	return err
+}
+
+// List implements [postern.Bucket]. It needs s3:ListBucket.
+func (b *Bucket) List(ctx context.Context, prefix, after string, limit int) ([]postern.Object, error) {
+	var list []postern.Object
+	for len(list) < limit {
+		in := &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix, MaxKeys: aws.Int32(int32(min(limit-len(list), 1000)))} //nolint:gosec // at most 1000
+		if after != "" {
+			in.StartAfter = &after
+		}
+		out, err := b.api.ListObjectsV2(ctx, in)
+		if err != nil {
+			return nil, fault("list objects", err)
+		}
+		for _, o := range out.Contents {
+			list = append(list, postern.Object{
+				Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), ETag: unquote(o.ETag), Modified: aws.ToTime(o.LastModified),
+			})
+			after = aws.ToString(o.Key)
+		}
+		if !aws.ToBool(out.IsTruncated) || len(out.Contents) == 0 {
+			break
+		}
+	}
+	return list, nil
+}
+
+// Ping reports whether the bucket answers to our key. It needs s3:ListBucket.
+func (b *Bucket) Ping(ctx context.Context) error {
+	_, err := b.api.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name})
+	return fault("head bucket", err)
+}
+
+func unquote(etag *string) string { return strings.Trim(aws.ToString(etag), `"`) }
+
+// fault turns the SDK's error into ours. The cause is kept for the log: S3's
+// code, message and request id, which name no secret.
+func fault(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var api smithy.APIError
+	var answer *awshttp.ResponseError
+	switch {
+	case errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusNotFound && !isNoBucket(err):
+		return postern.ErrNotFound.Because(cause{what, err})
+	case errors.As(err, &api) && api.ErrorCode() == "NoSuchKey":
+		return postern.ErrNotFound.Because(cause{what, err})
+	}
+	return postern.ErrBucketUnavailable.Because(cause{what, err})
+}
+
+func isNoBucket(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == "NoSuchBucket"
+}
+
+// cause says what failed; it lets a caller find a cancelled context, nothing else.
+type cause struct {
+	what string
+	err  error
+}
+
+func (c cause) Error() string { return c.what + ": " + c.err.Error() }
+
+func (c cause) Is(target error) bool {
+	return (target == context.Canceled || target == context.DeadlineExceeded) && errors.Is(c.err, target) //nolint:errorlint // identity is meant
+}
