@@ -112,7 +112,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.log.LogAttrs(r.Context(), levelOf(x.status), "request",
 		slog.String("id", x.id), slog.String("method", r.Method), slog.String("route", r.Pattern),
 		slog.String("path", r.URL.Path), slog.Int("status", x.status), slog.String("code", string(x.code)),
-		slog.Duration("took", time.Since(start)), causeAttr(x.cause))
+		slog.Float64("took_ms", float64(time.Since(start).Microseconds())/1000), causeAttr(x.cause))
 }
 
 func (h *handler) route(x *exchange, r *http.Request) {

@@ -54,6 +54,27 @@ const (
 // DefaultPreset returns the rules used when none are configured.
 func DefaultPreset() Preset { return Preset{Name: "photos"}.withDefaults() }
 
+// CheckPresets returns the presets with their defaults filled in, or says what
+// is wrong with one of them. Without any it returns the DefaultPreset.
+func CheckPresets(list []Preset) ([]Preset, error) {
+	if len(list) == 0 {
+		return []Preset{DefaultPreset()}, nil
+	}
+	full := make([]Preset, len(list))
+	seen := map[string]bool{}
+	for i, p := range list {
+		full[i] = p.withDefaults()
+		if err := full[i].validate(); err != nil {
+			return nil, err
+		}
+		if seen[p.Name] {
+			return nil, fmt.Errorf("preset %q is there twice", p.Name)
+		}
+		seen[p.Name] = true
+	}
+	return full, nil
+}
+
 func (p Preset) withDefaults() Preset {
 	if len(p.Types) == 0 {
 		p.Types = AcceptedTypes()

@@ -74,22 +74,10 @@ func New(c Config) (*Service, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if len(c.Presets) == 0 {
-		c.Presets = []Preset{DefaultPreset()}
-	}
-	seen := map[string]bool{}
-	for _, p := range c.Presets {
-		p = p.withDefaults()
-		if err := p.validate(); err != nil {
-			return nil, err
-		}
-		if seen[p.Name] {
-			return nil, fmt.Errorf("preset %q is there twice", p.Name)
-		}
-		seen[p.Name] = true
-		s.presets = append(s.presets, p)
-	}
 	var err error
+	if s.presets, err = CheckPresets(c.Presets); err != nil {
+		return nil, err
+	}
 	if s.keys, err = newKeys(c.Secrets); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// lockFolder makes the data folder, for its owner only, and takes it for this
+// process: two gates that share one would each sweep what the other is at.
+// Closing the file gives it back.
+func lockFolder(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, failed("Choose another folder with --data.", "open data folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // in the folder that the caller names
+	if err != nil {
+		return nil, failed("Choose another folder with --data.", "open data folder: %w", err)
+	}
+	if err := lockWhole(f); err != nil {
+		f.Close() //nolint:errcheck,gosec // nothing was written
+		return nil, failed("Stop the other postern, or choose another folder with --data.", "open data folder: %s is in use by another postern", dir)
+	}
+	return f, nil
+}
+
+// show is dir as a person finds it: below the current folder as it was given.
+func show(parts ...string) string {
+	p := filepath.Join(parts...)
+	if filepath.IsLocal(p) {
+		return fmt.Sprintf(".%c%s", filepath.Separator, p)
+	}
+	return p
+}

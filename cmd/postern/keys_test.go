@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestOpenKeys_MadeOnceAndKept(t *testing.T) {
+	dir := t.TempDir()
+	made, err := openKeys(dir, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(made.Secrets) != 1 || len(made.Secrets[0]) < 32 || len(made.SecretAccessKey) < 40 {
+		t.Errorf("keys are too short: %d secrets", len(made.Secrets))
+	}
+	again, err := openKeys(dir, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.credentials() != made.credentials() || !bytes.Equal(again.Secrets[0], made.Secrets[0]) {
+		t.Error("the second run has other keys")
+	}
+	other, err := openKeys(t.TempDir(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other.AccessKeyID == made.AccessKeyID || other.SecretAccessKey == made.SecretAccessKey || bytes.Equal(other.Secrets[0], made.Secrets[0]) {
+		t.Error("two folders share keys")
+	}
+	if rest, _ := filepath.Glob(filepath.Join(dir, "*")); len(rest) != 1 {
+		t.Errorf("folder holds %v, want the keys alone", rest)
+	}
+}
+
+func TestOpenKeys_NoRandomnessNoKeys(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := openKeys(dir, bytes.NewReader(make([]byte, 20))); err == nil {
+		t.Fatal("keys were made of too few random bytes")
+	}
+	if rest, _ := filepath.Glob(filepath.Join(dir, "*")); len(rest) != 0 {
+		t.Errorf("folder holds %v", rest)
+	}
+}
+
+func TestOpenKeys_Damaged(t *testing.T) {
+	for name, text := range map[string]string{
+		"empty":   "",
+		"cut":     `{"bucket_access_key":"PKXHUSH`,
+		"partial": `{"bucket_access_key":"PKXHUSH"}`,
+		"unknown": `{"bucket_access_key":"a","bucket_secret_key":"HUSH","sealing_secrets":["aGk="],"more":1}`,
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, keysFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := openKeys(dir, rand.Reader)
+		if err == nil || strings.Contains(err.Error(), "HUSH") {
+			t.Errorf("%s: error is %v", name, err)
+		}
+		if b, _ := os.ReadFile(filepath.Join(dir, keysFile)); string(b) != text {
+			t.Errorf("%s: the file was written over", name)
+		}
+	}
+}

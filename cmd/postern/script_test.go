@@ -1,0 +1,352 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"postern": main})
+}
+
+// TestScript runs the program as people do. One behaviour each; a script
+// named threatNN pins that row of the list of threats.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Values[runningKey{}] = &running{}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"serve":     serveScript,
+			"halt":      haltScript,
+			"interrupt": interruptScript,
+			"ended":     endedScript,
+			"hold":      holdScript,
+			"release":   releaseScript,
+			"http":      httpScript,
+			"photo":     photoScript,
+			"upload":    uploadScript,
+			"keys":      keysScript,
+			"mode":      modeScript,
+			"jsonlines": jsonLinesScript,
+		},
+	})
+}
+
+type runningKey struct{}
+
+// running is a script's gate.
+type running struct {
+	cmd    *exec.Cmd
+	exited chan error
+	held   net.Conn // of hold
+	rest   string   // what hold kept back
+}
+
+const patience = 30 * time.Second
+
+// serve [flag...] starts "postern serve" on free ports and waits until it says
+// that it is ready. It sets URL, BUCKET and ADMIN; what it writes goes to
+// serve.out and serve.err.
+func serveScript(ts *testscript.TestScript, neg bool, args []string) {
+	r := ts.Value(runningKey{}).(*running)
+	if neg || r.cmd != nil {
+		ts.Fatalf("usage: serve [flag...], once until halt")
+	}
+	path, err := lookIn(ts.Getenv("PATH"), "postern")
+	ts.Check(err)
+	any := []string{"serve"}
+	for _, l := range []string{"--listen", "--bucket-listen", "--admin-listen"} {
+		any = append(any, l, "127.0.0.1:0")
+	}
+	stdout, err := os.Create(ts.MkAbs("serve.out"))
+	ts.Check(err)
+	stderr, err := os.OpenFile(ts.MkAbs("serve.err"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	r.cmd = exec.Command(path, append(any, args...)...)
+	r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = ts.MkAbs("."), stdout, stderr
+	r.cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
+	for _, x := range table() {
+		for _, name := range x.env {
+			r.cmd.Env = append(r.cmd.Env, name+"="+ts.Getenv(name))
+		}
+	}
+	ts.Check(r.cmd.Start())
+	exited := make(chan error, 1)
+	r.exited = exited
+	cmd := r.cmd
+	go func() {
+		exited <- errors.Join(cmd.Wait(), stdout.Close(), stderr.Close())
+	}()
+	ts.Defer(func() { cmd.Process.Kill() }) //nolint:errcheck // it may have ended
+	var said string
+	eventually(ts, "the gate to be ready", func() bool {
+		select {
+		case err := <-exited:
+			ts.Fatalf("serve ended: %v\n%s", err, ts.ReadFile("serve.err"))
+		default:
+		}
+		said = ts.ReadFile("serve.out")
+		return strings.Contains(said, "Ctrl-C to stop.")
+	})
+	for name, pattern := range map[string]string{
+		"URL": `ready: (http://\S+)`, "BUCKET": `served on (http://\S+)`, "ADMIN": `metrics  (http://[^/\s]+)`,
+	} {
+		if m := regexp.MustCompile(pattern).FindStringSubmatch(said); m != nil {
+			ts.Setenv(name, m[1])
+		}
+	}
+	ts.Setenv("PORT", ts.Getenv("URL")[strings.LastIndex(ts.Getenv("URL"), ":")+1:])
+}
+
+// halt ends the gate as Ctrl-C does and wants exit code 0; "halt kill" ends it
+// without warning.
+func haltScript(ts *testscript.TestScript, neg bool, args []string) {
+	r := ts.Value(runningKey{}).(*running)
+	if neg || r.cmd == nil || len(args) > 1 {
+		ts.Fatalf("usage: halt [kill], after serve")
+	}
+	if len(args) == 1 {
+		ts.Check(r.cmd.Process.Kill())
+		r.wait(ts, syscall.SIGKILL)
+		return
+	}
+	ts.Check(r.cmd.Process.Signal(syscall.SIGINT))
+	r.wait(ts, 0)
+}
+
+// interrupt is Ctrl-C; it waits until the gate has begun to stop.
+func interruptScript(ts *testscript.TestScript, neg bool, args []string) {
+	r := ts.Value(runningKey{}).(*running)
+	if neg || r.cmd == nil || len(args) > 0 {
+		ts.Fatalf("usage: interrupt, after serve")
+	}
+	ts.Check(r.cmd.Process.Signal(syscall.SIGINT))
+	eventually(ts, "the gate to stop", func() bool { return strings.Contains(ts.ReadFile("serve.err"), `"stopping"`) })
+}
+
+// ended waits until the gate has ended: with exit code 0, or "ended interrupted".
+func endedScript(ts *testscript.TestScript, neg bool, args []string) {
+	r := ts.Value(runningKey{}).(*running)
+	if neg || r.cmd == nil {
+		ts.Fatalf("usage: ended [interrupted], after serve")
+	}
+	if len(args) == 1 {
+		r.wait(ts, syscall.SIGINT)
+		return
+	}
+	r.wait(ts, 0)
+}
+
+// wait waits for the gate's end, by the given signal or with exit code 0.
+func (r *running) wait(ts *testscript.TestScript, by syscall.Signal) {
+	select {
+	case <-r.exited: //nolint:errcheck // the state says how
+	case <-time.After(patience):
+		ts.Fatalf("serve does not end")
+	}
+	state := r.cmd.ProcessState
+	if got, ok := state.Sys().(syscall.WaitStatus); by == 0 && !state.Success() || by != 0 && ok && got.Signal() != by {
+		ts.Fatalf("serve ended with %v, want signal %d\n%s", state, by, ts.ReadFile("serve.err"))
+	}
+	r.cmd = nil
+}
+
+// http [-H 'Name: value']... METHOD URL [body] prints status, headers and body.
+func httpScript(ts *testscript.TestScript, neg bool, args []string) {
+	h := http.Header{}
+	for len(args) > 1 && args[0] == "-H" {
+		name, value, _ := strings.Cut(args[1], ":")
+		h.Add(name, strings.TrimSpace(value))
+		args = args[2:]
+	}
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: http [-H 'Name: value']... METHOD URL [body]")
+	}
+	var body io.Reader
+	if len(args) == 3 {
+		body = strings.NewReader(args[2])
+	}
+	r, err := http.NewRequest(args[0], args[1], body)
+	ts.Check(err)
+	r.Header = h
+	r.Host = h.Get("Host")
+	res, err := http.DefaultTransport.RoundTrip(r)
+	ts.Check(err)
+	defer res.Body.Close() //nolint:errcheck // it was only read
+	fmt.Fprintf(ts.Stdout(), "%s\n", res.Status)
+	ts.Check(res.Header.Write(ts.Stdout()))
+	fmt.Fprintln(ts.Stdout())
+	_, err = io.Copy(ts.Stdout(), res.Body)
+	ts.Check(err)
+}
+
+// photo FILE WIDTH HEIGHT makes a JPEG.
+func photoScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: photo FILE WIDTH HEIGHT")
+	}
+	w, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	h, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	m := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			m.Set(x, y, color.RGBA{uint8(x * 255 / w), uint8(y * 255 / h), 99, 255})
+		}
+	}
+	var b bytes.Buffer
+	ts.Check(jpeg.Encode(&b, m, nil))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o600))
+}
+
+// upload FILE [TYPE] sends a file as a browser would, waits until its upload
+// is settled and prints it. It sets ID, and what must stay secret: POLICY,
+// SIGNATURE and TICKET.
+func uploadScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: upload FILE [TYPE]")
+	}
+	mediaType := "image/jpeg"
+	if len(args) == 2 {
+		mediaType = args[1]
+	}
+	content, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	u, err := send(ts.Getenv("URL"), filepath.Base(args[0]), mediaType, content)
+	ts.Check(err)
+	ts.Setenv("ID", u.id)
+	for env, field := range map[string]string{"POLICY": "policy", "SIGNATURE": "x-amz-signature", "TICKET": "x-amz-meta-postern"} {
+		if u.fields[field] == "" {
+			ts.Fatalf("the grant has no field %s", field)
+		}
+		ts.Setenv(env, regexp.QuoteMeta(u.fields[field]))
+	}
+	fmt.Fprintf(ts.Stdout(), "%s\n", u.doc)
+}
+
+// hold JSON starts to ask for a grant, and stops before the last byte once
+// the gate waits for it.
+func holdScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hold JSON")
+	}
+	r := ts.Value(runningKey{}).(*running)
+	c, err := net.Dial("tcp", strings.TrimPrefix(ts.Getenv("URL"), "http://"))
+	ts.Check(err)
+	ts.Defer(func() { c.Close() }) //nolint:errcheck // the gate may have closed it
+	ts.Check(c.SetDeadline(time.Now().Add(patience)))
+	fmt.Fprintf(c, "POST /uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
+		"Content-Length: %d\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n", len(args[0]))
+	r.held, r.rest = c, args[0][len(args[0])-1:]
+	line, err := bufio.NewReader(c).ReadString('\n')
+	ts.Check(err)
+	if !strings.Contains(line, "100 Continue") {
+		ts.Fatalf("the gate says %q", line)
+	}
+	_, err = io.WriteString(c, args[0][:len(args[0])-1])
+	ts.Check(err)
+}
+
+// release sends the byte that hold kept, and prints the answer.
+func releaseScript(ts *testscript.TestScript, neg bool, args []string) {
+	r := ts.Value(runningKey{}).(*running)
+	if neg || len(args) != 0 || r.held == nil {
+		ts.Fatalf("usage: release, after hold")
+	}
+	_, err := io.WriteString(r.held, r.rest)
+	ts.Check(err)
+	_, err = io.Copy(ts.Stdout(), r.held)
+	ts.Check(err)
+}
+
+// keys FILE sets ACCESS_KEY, SECRET_KEY and SEALING to what the key file holds.
+func keysScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: keys FILE")
+	}
+	var doc struct {
+		Access  string   `json:"bucket_access_key"`
+		Secret  string   `json:"bucket_secret_key"`
+		Sealing []string `json:"sealing_secrets"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &doc))
+	ts.Setenv("ACCESS_KEY", doc.Access)
+	ts.Setenv("SECRET_KEY", regexp.QuoteMeta(doc.Secret))
+	ts.Setenv("SEALING", regexp.QuoteMeta(doc.Sealing[0]))
+}
+
+// mode FILE PERM wants the file's permission bits to be PERM.
+func modeScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mode FILE PERM")
+	}
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[1] {
+		ts.Fatalf("%s has mode %s, want %s", args[0], got, args[1])
+	}
+}
+
+// jsonlines FILE wants every line of a file to be one JSON object.
+func jsonLinesScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: jsonlines FILE")
+	}
+	n := 0
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		n++
+		if err := json.Unmarshal([]byte(line), &map[string]any{}); err != nil {
+			ts.Fatalf("line %d is not JSON: %v\n%s", n, err, line)
+		}
+	}
+	if n == 0 {
+		ts.Fatalf("%s has no lines", args[0])
+	}
+}
+
+func eventually(ts *testscript.TestScript, what string, done func() bool) {
+	for end := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			ts.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func lookIn(path, name string) (string, error) {
+	for _, dir := range filepath.SplitList(path) {
+		p := filepath.Join(dir, name)
+		if info, err := os.Stat(p); err == nil && !info.IsDir() {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("no %s on the path", name)
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+
+	"github.com/urfave/cli/v3"
+)
+
+func serveCommand(stdout, stderr io.Writer, getenv func(string) string) *cli.Command {
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "run the gate: the API, the page, the worker and, unless you name one, a bucket",
+		Description: `Without settings it needs nothing and reaches nobody: a bucket and the records
+are kept in ./postern-data, and only this machine is listened to. Name a bucket
+to use your own; its credentials come from the usual AWS places, or from
+POSTERN_ACCESS_KEY and POSTERN_SECRET_KEY (AWS_S3_ACCESS_KEY and
+AWS_S3_SECRET_KEY do as well).
+
+Ctrl-C or SIGTERM stops it once requests are answered and images are finished
+or given back; a second one stops it at once.`,
+		Flags: flags(),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			s, err := resolve(onCommandLine(c), getenv)
+			if err != nil {
+				return err
+			}
+			return serve(ctx, s, stdout, stderr)
+		},
+	}
+}
+
+// serve runs the gate until ctx is done.
+func serve(ctx context.Context, s *settings, stdout, stderr io.Writer) (err error) {
+	if err := s.checkReach(); err != nil {
+		return err
+	}
+	if _, err := fullPresets(s); err != nil {
+		return err
+	}
+
+	lock, err := lockFolder(s.data)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() //nolint:errcheck // nothing is written to it
+	c := gateConfig{settings: s, log: s.logger(stderr)}
+	if s.bucket == "" || s.secret == "" && s.secretFile == "" {
+		if c.keys, err = openKeys(s.data, rand.Reader); err != nil {
+			return err
+		}
+	}
+	if c.secrets, err = s.sealing(c.keys); err != nil {
+		return err
+	}
+
+	page, err := listen(ctx, "--listen", s.listen)
+	if err != nil {
+		return err
+	}
+	defer page.Close() //nolint:errcheck // its server closes it first
+	admin, err := listen(ctx, "--admin-listen", s.adminListen)
+	if err != nil {
+		return err
+	}
+	defer admin.Close() //nolint:errcheck // its server closes it first
+	c.pageAddr = page.Addr()
+	if s.bucket == "" {
+		if c.bucketListener, err = listen(ctx, "--bucket-listen", s.bucketListen); err != nil {
+			return err
+		}
+		defer c.bucketListener.Close() //nolint:errcheck // its server closes it first
+	}
+	g, err := openGate(ctx, c)
+	if err != nil {
+		return err
+	}
+	return g.run(ctx, c, page, admin, func() { greet(stdout, s, c, admin.Addr()) })
+}
+
+// run serves on the listeners until ctx is done or a part gives up, then stops
+// in order: no new requests, running ones finished, the worker, the rest.
+func (g *gate) run(ctx context.Context, c gateConfig, page, admin net.Listener, greet func()) error {
+	stopping, stop := context.WithCancel(ctx)
+	defer stop()
+	m := newMetrics(g)
+	servers := map[net.Listener]*http.Server{
+		page:  newServer(&edge{next: g.handler, observe: m.observe, stopping: stopping.Done()}, c.log),
+		admin: newServer(adminHandler(m.handler(), g.ready(c.log), loopbackAddress(c.adminListen)), c.log),
+	}
+	ended := make(chan error, len(servers)+1)
+	for l, s := range servers {
+		go func() { ended <- s.Serve(l) }()
+	}
+	worked := make(chan struct{})
+	go func() {
+		defer close(worked)
+		if err := g.worker.Run(stopping); err != nil && !errors.Is(err, context.Canceled) {
+			ended <- fmt.Errorf("run worker: %w", err)
+		}
+	}()
+	greet()
+
+	var failure error
+	select {
+	case <-ctx.Done():
+		c.log.LogAttrs(ctx, slog.LevelInfo, "stopping")
+	case failure = <-ended:
+	}
+	stop()
+	// The context of the run is over; finishing has its own time. The bucket
+	// goes on until the worker, which needs it, has finished or given back.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	for _, s := range servers {
+		if err := shutdown(last, s); err != nil {
+			c.log.LogAttrs(last, slog.LevelWarn, "requests were cut off", slog.String("cause", err.Error()))
+		}
+	}
+	<-worked
+	return errors.Join(failure, g.Close(context.WithoutCancel(ctx)))
+}
+
+// greet tells the person who started us where things are.
+func greet(w io.Writer, s *settings, c gateConfig, admin net.Addr) {
+	fmt.Fprintf(w, "Postern is ready: %s\n\n", s.pageURL(c.pageAddr))
+	if c.bucketListener != nil {
+		fmt.Fprintf(w, "  files    %s, served on http://%s\n", show(s.data, bucketDir), c.bucketListener.Addr())
+	} else {
+		fmt.Fprintf(w, "  files    in bucket %s\n", s.bucket)
+	}
+	fmt.Fprintf(w, "  records  %s\n", show(filepath.Join(s.data, recordsFile)))
+	fmt.Fprintf(w, "  metrics  http://%s/metrics\n", admin)
+	if s.local() {
+		fmt.Fprint(w, "  local mode: loopback only, no sign-in\n")
+	} else {
+		fmt.Fprint(w, "  no sign-in: whoever reaches this address can upload\n")
+	}
+	fmt.Fprint(w, "\nCtrl-C to stop.\n")
+}

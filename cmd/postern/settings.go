@@ -1,0 +1,340 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"postern.example/postern"
+)
+
+// settings is everything that can be set. What each one means, its default
+// and its names stand in the table below, once.
+type settings struct {
+	config string
+	data   string
+
+	listen, bucketListen, adminListen string
+
+	publicURL string
+	origins   []string
+	auth      string
+	imagesURL string
+
+	bucket, region, endpoint            string
+	pathStyle                           bool
+	bucketURL                           string
+	accessKey, secretKey, secretKeyFile string
+
+	secret, secretFile string
+
+	workers             int
+	logFormat, logLevel string
+
+	presets []postern.Preset // from the file only
+
+	from map[string]origin // where each value came from, by the setting's name
+}
+
+// setting is one row of the table.
+type setting struct {
+	name     string   // --name; in the file with _ for -
+	env      []string // the first is ours, the others are read as well
+	initial  string   // the default
+	usage    string
+	category string
+	// secret settings are masked when shown, and can be given by environment
+	// only: arguments show in process lists, settings files get committed.
+	secret bool
+	// apart is a setting that cannot stand in the file.
+	apart bool
+	into  func(*settings) any // *string, *bool, *int or *[]string
+	check func(string) error  // of each value; nil: any will do
+}
+
+const (
+	listening   = "Listening"
+	publicly    = "Reaching it"
+	ownBucket   = "Your own bucket"
+	keysAndSuch = "Secrets"
+	working     = "Working"
+)
+
+// table lists every setting once: flags, variables, the file's keys, help,
+// "postern config" and the checks are all derived from it.
+func table() []setting {
+	return []setting{
+		{
+			name: "config", env: []string{"POSTERN_CONFIG"}, apart: true,
+			usage: "read settings from this YAML `file`; without it ./postern.yaml if there is one",
+			into:  func(s *settings) any { return &s.config },
+		},
+		{
+			name: "data", env: []string{"POSTERN_DATA"}, initial: "./postern-data",
+			usage: "keep files, records and keys in this `folder`",
+			into:  func(s *settings) any { return &s.data },
+		},
+		{
+			name: "listen", env: []string{"POSTERN_LISTEN"}, initial: "127.0.0.1:8080", category: listening,
+			usage: "`address` of the API and the page", check: isAddress,
+			into: func(s *settings) any { return &s.listen },
+		},
+		{
+			name: "bucket-listen", env: []string{"POSTERN_BUCKET_LISTEN"}, initial: "127.0.0.1:9000", category: listening,
+			usage: "`address` of the embedded bucket", check: isAddress,
+			into: func(s *settings) any { return &s.bucketListen },
+		},
+		{
+			name: "admin-listen", env: []string{"POSTERN_ADMIN_LISTEN"}, initial: "127.0.0.1:8081", category: listening,
+			usage: "`address` of /metrics, /healthz, /readyz and, on loopback, /debug/pprof", check: isAddress,
+			into: func(s *settings) any { return &s.adminListen },
+		},
+		{
+			name: "auth", env: []string{"POSTERN_AUTH"}, category: listening,
+			usage: "`kind` of sign-in; \"none\" lets everybody who can reach it upload, and is needed to listen beyond this machine", check: oneOf("", "none"),
+			into: func(s *settings) any { return &s.auth },
+		},
+		{
+			name: "public-url", env: []string{"POSTERN_PUBLIC_URL"}, category: publicly,
+			usage: "`URL` at which browsers reach the page and the API, when it is not --listen", check: isURL,
+			into: func(s *settings) any { return &s.publicURL },
+		},
+		{
+			name: "origin", env: []string{"POSTERN_ORIGIN"}, category: publicly,
+			usage: "another `origin` whose pages may upload, such as https://app.example; may be given more than once", check: isOrigin,
+			into: func(s *settings) any { return &s.origins },
+		},
+		{
+			name: "images-url", env: []string{"POSTERN_IMAGES_URL"}, category: publicly,
+			usage: "public `URL` of the bucket's images/ folder, such as a CDN's; without it images are shown by signed links", check: isURL,
+			into: func(s *settings) any { return &s.imagesURL },
+		},
+		{
+			name: "bucket", env: []string{"POSTERN_BUCKET", "AWS_S3_BUCKET"}, category: ownBucket,
+			usage: "`name` of your S3 bucket; without it a bucket is embedded",
+			into:  func(s *settings) any { return &s.bucket },
+		},
+		{
+			name: "region", env: []string{"POSTERN_REGION", "AWS_S3_REGION"}, category: ownBucket,
+			usage: "`region` of the bucket; without it what the AWS chain says, else us-east-1",
+			into:  func(s *settings) any { return &s.region },
+		},
+		{
+			name: "endpoint", env: []string{"POSTERN_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}, category: ownBucket,
+			usage: "`URL` of an S3 service other than AWS", check: isURL,
+			into: func(s *settings) any { return &s.endpoint },
+		},
+		{
+			name: "path-style", env: []string{"POSTERN_PATH_STYLE"}, initial: "false", category: ownBucket,
+			usage: "put the bucket's name into the path, not the host name",
+			into:  func(s *settings) any { return &s.pathStyle },
+		},
+		{
+			name: "bucket-url", env: []string{"POSTERN_BUCKET_URL"}, category: ownBucket,
+			usage: "`URL` to which browsers send files, when it is not the bucket's own", check: isURL,
+			into: func(s *settings) any { return &s.bucketURL },
+		},
+		{
+			name: "access-key", env: []string{"POSTERN_ACCESS_KEY", "AWS_S3_ACCESS_KEY"}, category: ownBucket,
+			usage: "access key `id` for the bucket; without it the AWS chain is asked (variables, profiles, roles)",
+			into:  func(s *settings) any { return &s.accessKey },
+		},
+		{
+			name: "secret-key", env: []string{"POSTERN_SECRET_KEY", "AWS_S3_SECRET_KEY"}, secret: true, apart: true,
+			usage: "secret of the access key",
+			into:  func(s *settings) any { return &s.secretKey },
+		},
+		{
+			name: "secret-key-file", env: []string{"POSTERN_SECRET_KEY_FILE"}, category: keysAndSuch,
+			usage: "`file` that holds the secret of the access key; or give it as POSTERN_SECRET_KEY",
+			into:  func(s *settings) any { return &s.secretKeyFile },
+		},
+		{
+			name: "secret", env: []string{"POSTERN_SECRET"}, secret: true, apart: true,
+			usage: "secrets that seal tickets",
+			into:  func(s *settings) any { return &s.secret },
+		},
+		{
+			name: "secret-file", env: []string{"POSTERN_SECRET_FILE"}, category: keysAndSuch,
+			usage: "`file` of the secrets that seal tickets, one a line, at least 32 bytes each: the first seals, all open; or give them as POSTERN_SECRET; without either keys.json in the data folder holds one",
+			into:  func(s *settings) any { return &s.secretFile },
+		},
+		{
+			name: "workers", env: []string{"POSTERN_WORKERS"}, initial: "0", category: working,
+			usage: "check and render this `number` of images at a time; 0: as many as there are processors", check: isWorkers,
+			into: func(s *settings) any { return &s.workers },
+		},
+		{
+			name: "log-format", env: []string{"POSTERN_LOG_FORMAT"}, initial: "auto", category: working,
+			usage: "`format` of the log on standard error: text, json, or auto: text on a terminal, else json", check: oneOf("auto", "text", "json"),
+			into: func(s *settings) any { return &s.logFormat },
+		},
+		{
+			name: "log-level", env: []string{"POSTERN_LOG_LEVEL"}, initial: "info", category: working,
+			usage: "log this `level` and above: debug, info, warn, error", check: oneOf("debug", "info", "warn", "error"),
+			into: func(s *settings) any { return &s.logLevel },
+		},
+	}
+}
+
+// key is the setting's name in the file.
+func (x *setting) key() string { return strings.ReplaceAll(x.name, "-", "_") }
+
+// set gives s the value raw; a list may have several, everything else has one.
+func (x *setting) set(s *settings, raw []string) error {
+	for _, v := range raw {
+		if x.check == nil {
+			break
+		}
+		if err := x.check(v); err != nil {
+			return err
+		}
+	}
+	switch p := x.into(s).(type) {
+	case *[]string:
+		*p = raw
+	case *string:
+		*p = raw[0]
+	case *bool:
+		v, err := strconv.ParseBool(raw[0])
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", raw[0])
+		}
+		*p = v
+	case *int:
+		v, err := strconv.Atoi(raw[0])
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number", raw[0])
+		}
+		*p = v
+	default:
+		return fmt.Errorf("setting of type %T", p)
+	}
+	return nil
+}
+
+// shown is the value in s for people, masked when it is a secret.
+func (x *setting) shown(s *settings) string {
+	var v string
+	switch p := x.into(s).(type) {
+	case *[]string:
+		v = strings.Join(*p, ",")
+	case *string:
+		v = *p
+	case *bool:
+		v = strconv.FormatBool(*p)
+	case *int:
+		v = strconv.Itoa(*p)
+	}
+	if x.secret && v != "" {
+		return "********"
+	}
+	return v
+}
+
+// flags makes the command line's flags of the table. The library parses them
+// and shows the variables in its help; the order of flag, variable, file and
+// default is kept by resolve alone, which also knows settings without a flag.
+func flags() []cli.Flag {
+	var fs []cli.Flag
+	for _, x := range table() {
+		if x.secret {
+			continue
+		}
+		var names cli.ValueSourceChain
+		for _, e := range x.env {
+			names.Chain = append(names.Chain, variable(e))
+		}
+		switch x.into(&settings{}).(type) {
+		case *bool:
+			fs = append(fs, &cli.BoolFlag{Name: x.name, Usage: x.usage, Category: x.category, Sources: names, HideDefault: true, Local: true})
+		case *[]string:
+			fs = append(fs, &cli.StringSliceFlag{Name: x.name, Usage: x.usage, Category: x.category, Sources: names, Local: true})
+		default:
+			fs = append(fs, &cli.StringFlag{Name: x.name, Usage: x.usage, Category: x.category, Sources: names, Value: x.initial, Local: true})
+		}
+	}
+	return fs
+}
+
+// variable names an environment variable in a flag's help.
+type variable string
+
+func (v variable) Lookup() (string, bool) { return "", false }
+func (v variable) IsFromEnv() bool        { return true }
+func (v variable) Key() string            { return string(v) }
+func (v variable) String() string         { return "$" + string(v) }
+func (v variable) GoString() string       { return v.String() }
+
+func isAddress(v string) error {
+	_, port, err := net.SplitHostPort(v)
+	if err != nil {
+		return fmt.Errorf("%q is not an address such as 127.0.0.1:8080", v)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q has no port between 0 and 65535", v)
+	}
+	return nil
+}
+
+func isURL(v string) error {
+	if v == "" {
+		return nil
+	}
+	u, err := url.Parse(v)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("%q is not a URL such as https://photos.example", v)
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("the URL must have no user, query or fragment")
+	}
+	return nil
+}
+
+// isOrigin wants an origin as browsers send it: exact, since anything looser
+// ("*", a suffix, "null") would let other people's pages in.
+func isOrigin(v string) error {
+	if err := isURL(v); err != nil || v == "" || strings.Contains(v, "*") || originOf(v) != v {
+		return fmt.Errorf("%q is not an origin such as https://app.example (scheme, host and port, nothing more)", v)
+	}
+	return nil
+}
+
+// originOf is the origin of a URL that isURL accepts.
+func originOf(v string) string {
+	u, err := url.Parse(v)
+	if err != nil {
+		return ""
+	}
+	host := strings.ToLower(u.Host)
+	switch u.Scheme {
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return u.Scheme + "://" + host
+}
+
+func isWorkers(v string) error {
+	if n, err := strconv.Atoi(v); err != nil || n < 0 || n > 1024 {
+		return fmt.Errorf("%q is not a number from 0 to 1024", v)
+	}
+	return nil
+}
+
+func oneOf(allowed ...string) func(string) error {
+	return func(v string) error {
+		if slices.Contains(allowed, v) {
+			return nil
+		}
+		named := slices.DeleteFunc(slices.Clone(allowed), func(a string) bool { return a == "" })
+		return fmt.Errorf("%q is not known; it may be %s", v, strings.Join(named, ", "))
+	}
+}
