@@ -1,0 +1,33 @@
+// Package s3d is the embedded bucket: the part of S3 that uploads need, as an
+// [http.Handler] over a directory. It is as strict as S3 and as durable as the
+// disk below it. It is not general S3: what it lacks it refuses by name.
+//
+// # What it promises
+//
+//   - An answer of 2xx to a write means that the bytes and everything said
+//     about them are on disk: file synced, renamed, folder synced.
+//   - Bytes and metadata live in one file and change by one rename. A reader
+//     gets the old object or the new one, never a mixture, and a crash leaves
+//     one of the two.
+//   - Signature and policy are judged before anything is written, and a file is
+//     never held in memory.
+//   - An operation, sub-resource, header or field that it does not know is
+//     answered 501 NotImplemented and noted in the log; it is never taken for
+//     another operation and never dropped in silence.
+//
+// # Where things lie
+//
+//	DIR/.lock                            held while a Server is open
+//	DIR/<bucket>/objects/<xx>/<name>     one file per object, see object.go and keyname.go
+//	DIR/<bucket>/tmp/                    drafts; emptied when the folder is opened
+//	DIR/<bucket>/cors.xml                the bucket's CORS rules
+//
+// # Serving it
+//
+// Addressing is path-style: /bucket/key. Do not put a [http.ServeMux] or
+// anything else that cleans paths in front: "..", "//" and "%2F" are ordinary
+// bytes of a key. The server around it should set ReadHeaderTimeout (10 s),
+// IdleTimeout (2 min) and MaxHeaderBytes (32 KiB), must not set ReadTimeout or
+// WriteTimeout (a large file takes its time), and should instead bound how
+// long a body may stand still by moving the read deadline on with each read.
+package s3d

@@ -1,0 +1,129 @@
+package s3d
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"time"
+)
+
+// An object's file is, in this order:
+//
+//	body      size bytes, first so that it is sent straight from the file
+//	trailer   JSON, the object type below
+//	footer    24 bytes: length of the trailer (uint32), CRC-32C of the trailer
+//	          (uint32), size of the body (uint64), magic; all big-endian
+//
+// Everything about an object changes by one rename. A file that ends in
+// anything but a whole footer, or whose length disagrees with it, is no object:
+// it is never listed and never served.
+const (
+	footerLength = 24
+	magic        = "s3d\x00obj\x01"
+	// maxTrailer holds whatever a form's 20 KB of fields or a request's 8 KB of
+	// headers say, even when JSON spells every byte as six.
+	maxTrailer = 256 << 10
+	// tailGuess usually takes trailer and footer in one read.
+	tailGuess = 2 << 10
+)
+
+// errNotObject is the error of a file without a valid trailer and footer.
+var errNotObject = errors.New("not a whole object file")
+
+// object is what we keep about one object.
+type object struct {
+	Key         string            `json:"key"`
+	Size        int64             `json:"size"`     // bytes of the body
+	ETag        string            `json:"etag"`     // without quotes; hex MD5
+	Modified    int64             `json:"modified"` // milliseconds since 1970
+	ContentType string            `json:"content_type"`
+	Headers     map[string]string `json:"headers,omitempty"`   // other stored headers, e.g. Cache-Control
+	Metadata    map[string]string `json:"metadata,omitempty"`  // lower-case names without x-amz-meta-
+	Checksums   map[string]string `json:"checksums,omitempty"` // algorithm, e.g. "sha256", to base64
+}
+
+func (o *object) modified() time.Time { return time.UnixMilli(o.Modified).UTC() }
+
+func castagnoli(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+// appendTrailer returns trailer and footer.
+func (o *object) appendTrailer(dst []byte) ([]byte, error) {
+	t, err := json.Marshal(o)
+	if err != nil {
+		return nil, fmt.Errorf("encode trailer: %w", err)
+	}
+	if len(t) > maxTrailer {
+		return nil, fmt.Errorf("encode trailer: %d bytes are more than %d", len(t), maxTrailer)
+	}
+	dst = append(dst, t...)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(t))) //nolint:gosec // at most maxTrailer
+	dst = binary.BigEndian.AppendUint32(dst, castagnoli(t))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(o.Size)) //nolint:gosec // never negative
+	return append(dst, magic...), nil
+}
+
+// readObject reads what stands at the end of f. Its error is errNotObject when
+// f is not a whole object file.
+func readObject(f *os.File) (*object, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	length := fi.Size()
+	if !fi.Mode().IsRegular() || length < footerLength {
+		return nil, errNotObject
+	}
+	tail := make([]byte, min(length, tailGuess))
+	if err := readAt(f, tail, length-int64(len(tail))); err != nil {
+		return nil, err
+	}
+	foot := tail[len(tail)-footerLength:]
+	n, sum := int64(binary.BigEndian.Uint32(foot)), binary.BigEndian.Uint32(foot[4:])
+	size := binary.BigEndian.Uint64(foot[8:])
+	if string(foot[16:]) != magic || n > maxTrailer || size > maxObject || int64(size)+n+footerLength != length {
+		return nil, errNotObject
+	}
+	if whole := n + footerLength; whole > int64(len(tail)) {
+		tail = make([]byte, whole)
+		if err := readAt(f, tail, length-whole); err != nil {
+			return nil, err
+		}
+	}
+	trailer := tail[int64(len(tail))-footerLength-n : len(tail)-footerLength]
+	o := new(object)
+	if castagnoli(trailer) != sum || json.Unmarshal(trailer, o) != nil || o.Size != int64(size) {
+		return nil, errNotObject
+	}
+	return o, nil
+}
+
+// readAt fills b from f. A file that ends early is errNotObject.
+func readAt(f *os.File, b []byte, off int64) error {
+	_, err := f.ReadAt(b, off)
+	if errors.Is(err, io.EOF) {
+		return errNotObject
+	}
+	return err
+}
+
+// openObject opens an object's file for reading and checks that it is key's.
+// Errors: fs.ErrNotExist, errNotObject.
+func openObject(path, key string) (*os.File, *object, error) {
+	f, err := os.Open(path) //nolint:gosec // a path of fileName's making
+	if err != nil {
+		return nil, nil, err
+	}
+	o, err := readObject(f)
+	if err == nil && key != "" && o.Key != key {
+		err = errNotObject
+	}
+	if err != nil {
+		f.Close() //nolint:errcheck,gosec // it was only read
+		return nil, nil, err
+	}
+	return f, o, nil
+}
