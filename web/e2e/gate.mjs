@@ -1,0 +1,168 @@
+// What the tests in a real browser share: the built binary with its embedded
+// bucket, Debian's Chromium, photos. Nothing stands between the two: requests
+// are watched by CDP events and never intercepted, since a browser whose
+// requests are intercepted answers its own preflights.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { chromium } from 'playwright-core';
+
+/** Why the tests cannot run, or false. */
+export const skip = !process.env.POSTERN_BIN && 'SKIPPED: POSTERN_BIN is not set; make test builds the binary and sets it';
+
+const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const chrome = process.env.CHROMIUM || ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+
+/** Starts the gate on free ports and a browser beside it. */
+export async function open() {
+  const folder = await mkdtemp(join(tmpdir(), 'postern-e2e-'));
+  const gate = spawn(process.env.POSTERN_BIN, [
+    'serve', '--listen', '127.0.0.1:0', '--bucket-listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--data', folder,
+  ], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  const url = await new Promise((done, fail) => {
+    gate.stderr.on('data', (d) => { said += d; });
+    gate.stdout.on('data', (d) => {
+      said += d;
+      const address = /ready: (http:\/\/\S+)/.exec(said)?.[1];
+      if (address) done(address);
+    });
+    gate.on('exit', (code) => fail(new Error(`postern ended with ${code}:\n${said}`)));
+  });
+  const browser = await chromium.launch({
+    executablePath: chrome,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+  return {
+    url,
+    browser,
+    async close() {
+      await browser.close();
+      gate.removeAllListeners('exit');
+      if (gate.exitCode === null) {
+        gate.kill('SIGTERM');
+        await once(gate, 'exit');
+      }
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A page of its own, and what went wrong in it. What prepare does comes before the page is loaded. */
+export async function visit(t, gate, options = {}, prepare = undefined) {
+  const context = await gate.browser.newContext({ viewport: { width: 1100, height: 900 }, ...options });
+  t.after(() => context.close());
+  const page = await context.newPage();
+  const faults = [];
+  page.on('pageerror', (e) => faults.push(String(e)));
+  page.on('console', (m) => {
+    if (m.type() === 'error' || m.type() === 'warning') faults.push(m.text());
+  });
+  await prepare?.(page);
+  await page.goto(gate.url);
+  await page.getByText('up to 25 MB').waitFor();
+  return { page, faults };
+}
+
+export const rows = (page) => page.locator('postern-upload li');
+export const row = (page, name) => rows(page).filter({ hasText: name });
+export const tile = (page, name) => page.locator('.tile').filter({ hasText: name });
+export const spoken = (page) => page.locator('postern-upload [role=status]');
+
+/** Files through the browser's own picker. */
+export async function choose(page, files) {
+  const [picker] = await Promise.all([
+    page.waitForEvent('filechooser'),
+    page.getByRole('button', { name: 'Choose photos' }).click(),
+  ]);
+  await picker.setFiles(files);
+}
+
+/** Drops or pastes files, as a browser's events do. */
+export function hand(page, type, files, target = 'body') {
+  const packed = files.map(({ name, mimeType, buffer }) => ({ name, mimeType, content: buffer.toString('base64') }));
+  return page.evaluate(({ type, packed, target }) => {
+    const transfer = new DataTransfer();
+    for (const { name, mimeType, content } of packed) {
+      transfer.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type: mimeType }));
+    }
+    const options = { bubbles: true, cancelable: true, composed: true };
+    const place = document.querySelector(target);
+    if (type === 'paste') {
+      place.dispatchEvent(new ClipboardEvent('paste', { ...options, clipboardData: transfer }));
+      return;
+    }
+    for (const step of ['dragenter', 'dragover', 'drop']) {
+      place.dispatchEvent(new DragEvent(step, { ...options, dataTransfer: transfer }));
+    }
+  }, { type, packed, target });
+}
+
+let studio;
+
+/** A JPEG (or PNG) of its own colours, painted by the browser; noise makes it heavy. */
+export async function photo(gate, name, { width = 640, height = 480, noise = 0 } = {}) {
+  studio ??= await (await gate.browser.newContext()).newPage();
+  const mimeType = name.endsWith('.png') ? 'image/png' : 'image/jpeg';
+  const content = await studio.evaluate(async ({ name, width, height, noise, mimeType }) => {
+    const canvas = Object.assign(document.createElement('canvas'), { width, height });
+    const c = canvas.getContext('2d');
+    const hue = [...name].reduce((h, x) => (h * 31 + x.codePointAt(0)) % 360, 7);
+    const sky = c.createLinearGradient(0, 0, width, height);
+    sky.addColorStop(0, `hsl(${hue} 70% 75%)`);
+    sky.addColorStop(1, `hsl(${(hue + 60) % 360} 60% 35%)`);
+    c.fillStyle = sky;
+    c.fillRect(0, 0, width, height);
+    if (noise) {
+      const d = c.getImageData(0, 0, width, height);
+      for (let i = 0; i < d.data.length; i++) if (i % 4 < 3) d.data[i] += (Math.random() - 0.5) * noise;
+      c.putImageData(d, 0, 0);
+    }
+    const blob = await new Promise((done) => canvas.toBlob(done, mimeType, 0.92));
+    let text = '';
+    for (const x of new Uint8Array(await blob.arrayBuffer())) text += String.fromCharCode(x);
+    return btoa(text);
+  }, { name, width, height, noise, mimeType });
+  return { name, mimeType, buffer: Buffer.from(content, 'base64') };
+}
+
+/** Violations of axe's rules, each as one line. */
+export async function axe(page) {
+  await page.evaluate(axeSource);
+  // A picture that is still fading in has no colours to judge.
+  await page.waitForFunction(() => document.getAnimations().every((a) => a.playState !== 'running' || a.effect?.getTiming().iterations === Infinity));
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  return violations.map((v) => `${v.impact} ${v.id}: ${v.nodes.map((n) => n.html.slice(0, 120)).join(' | ')}`);
+}
+
+/** Slows the page's network down. Bytes per second; 0 as it is. */
+export async function slow(page, upload, download = 0) {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('Network.enable');
+  await cdp.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: download || -1, uploadThroughput: upload || -1 });
+}
+
+/** Records what really goes over the wire. */
+export async function wire(page) {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('Network.enable');
+  const requests = new Map();
+  const of = (id) => requests.get(id) ?? requests.set(id, { headers: {} }).get(id);
+  cdp.on('Network.requestWillBeSent', ({ requestId, request, type }) => {
+    Object.assign(of(requestId), { method: request.method, url: request.url, type, posted: request.postData?.length ?? 0 });
+    Object.assign(of(requestId).headers, lower(request.headers));
+  });
+  cdp.on('Network.requestWillBeSentExtraInfo', ({ requestId, headers }) => Object.assign(of(requestId).headers, lower(headers)));
+  cdp.on('Network.responseReceived', ({ requestId, response }) => {
+    Object.assign(of(requestId), { status: response.status, answered: lower(response.headers) });
+  });
+  return requests;
+}
+
+const lower = (headers) => Object.fromEntries(Object.entries(headers).map(([k, v]) => [k.toLowerCase(), v]));

@@ -1,0 +1,16 @@
+// What can be said about a file before a byte is sent. The server decides; this
+// only spares a person the wait.
+
+import type { Limits, Problem } from './wire.ts';
+
+/** Why a preset does not allow a file, as far as its size and type tell. */
+export function refuse(file: { size: number; type: string }, l: Limits): Problem | undefined {
+  const { size } = file;
+  // What some browsers say for image/jpeg; the server knows them as well.
+  const type = /^image\/p?jpe?g$/.test(file.type) ? 'image/jpeg' : file.type;
+  if (!l.types.includes(type)) return { code: 'type_not_allowed', allowed: l.types };
+  if (!size) return { code: 'empty_file', limit: l.min_bytes };
+  if (size < l.min_bytes) return { code: 'too_small', limit: l.min_bytes };
+  if (size > l.max_bytes) return { code: 'too_large', limit: l.max_bytes };
+  return undefined;
+}
