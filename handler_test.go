@@ -210,13 +210,14 @@ func TestListRemove(t *testing.T) {
 			Uploads []posterntest.Upload
 			Next    string
 		}
-		if _, err := g.Do(t.Context(), "GET", "/uploads?state=ready&limit=2&cursor="+cursor, nil, &page); err != nil {
+		if _, err := g.Do(t.Context(), "GET", "/uploads?state=ready&limit=2"+cursor, nil, &page); err != nil {
 			t.Fatal(err)
 		}
 		for _, u := range page.Uploads {
 			seen = append(seen, u.ID)
 		}
-		if cursor = page.Next; cursor == "" {
+		cursor = "&cursor=" + page.Next
+		if page.Next == "" {
 			if pages != 2 {
 				t.Errorf("%d pages", pages+1)
 			}

@@ -136,7 +136,7 @@ func (g *gate) openEmbedded(ctx context.Context, c gateConfig) (target string, e
 		Origins: append(c.pageOrigins(c.pageAddr.String()), c.origins...),
 		Methods: []string{http.MethodPost},
 		Headers: []string{"content-type"},
-		Expose:  []string{"ETag", "x-amz-request-id"},
+		Expose:  []string{"ETag", "Retry-After", "x-amz-request-id"},
 		MaxAge:  time.Hour,
 	}}); err != nil {
 		return "", fmt.Errorf("set CORS of embedded bucket: %w", err)

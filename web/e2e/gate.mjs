@@ -30,7 +30,7 @@ export async function open() {
     gate.stderr.on('data', (d) => { said += d; });
     gate.stdout.on('data', (d) => {
       said += d;
-      const address = /ready: (http:\/\/\S+)/.exec(said)?.[1];
+      const address = /ready: (http:\/\/\S+)[^]*Ctrl-C/.exec(said)?.[1];
       if (address) done(address);
     });
     gate.on('exit', (code) => fail(new Error(`postern ended with ${code}:\n${said}`)));
@@ -41,6 +41,7 @@ export async function open() {
   });
   return {
     url,
+    metrics: /metrics +(http:\S+)/.exec(said)[1],
     browser,
     async close() {
       await browser.close();

@@ -49,7 +49,7 @@ describe('photos', { skip }, () => {
       const blob = await answer.blob();
       const b = await createImageBitmap(blob);
       const canvas = new OffscreenCanvas(b.width, b.height);
-      const c = canvas.getContext('2d');
+      const c = canvas.getContext('2d', { willReadFrequently: true });
       c.drawImage(b, 0, 0);
       const at = (x, y) => [...c.getImageData(Math.round(x * b.width), Math.round(y * b.height), 1, 1).data.slice(0, 3)];
       let text = '';
@@ -103,6 +103,11 @@ describe('photos', { skip }, () => {
     }
     await rows(page).first().waitFor({ state: 'detached' });
     assert.equal(await page.locator('.tile').count(), 8);
+    // The gate has read requests, no file.
+    const sent = [...told.values()].reduce((n, u) => n + u.size, 0);
+    const text = await (await fetch(gate.metrics)).text();
+    const read = Number(/^postern_request_body_bytes_total (\S+)$/m.exec(text)[1]);
+    assert.ok(sent > 8e6 && read > 0 && read < 8 * 2000, `it read ${read} bytes of request bodies for ${sent} bytes of photos`);
     assert.deepEqual(faults, []);
   });
 
@@ -120,5 +125,29 @@ describe('photos', { skip }, () => {
       }, (await readFile(join(taken, name))).toString('base64'));
       assert.deepEqual([u.width, u.height], upright, `${name} is upright`);
     }
+  });
+
+  test('a photo that is cut short is refused in words', { skip: !existsSync(taken) && `SKIPPED: there are no photos in ${taken}` }, async (t) => {
+    const { page } = await visit(t, gate);
+    const told = await upload(page, taken, ['corrupted.jpg']);
+    assert.match(told.get('corrupted.jpg').problem, /damaged|cut short/);
+  });
+
+  test('nobody reads what a browser wrote', async () => {
+    const answer = await fetch(`${gate.url}/uploads`, {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ type: 'image/jpeg', filename: 'x.jpg' }),
+    });
+    const { id, grant } = await answer.json();
+    const form = new FormData();
+    for (const [k, v] of Object.entries(grant.fields)) form.append(k, v);
+    form.append(grant.file_field, new Blob(['anything']));
+    assert.equal((await fetch(grant.url, { method: 'POST', body: form })).status, 204);
+    for (const key of [`incoming/${id}`, `images/${id}/thumb`]) {
+      for (const method of ['GET', 'HEAD', 'DELETE', 'PUT']) {
+        const body = method === 'PUT' ? 'x' : undefined;
+        assert.equal((await fetch(`${grant.url}/${key}`, { method, body })).status, 403, `${method} ${key}`);
+      }
+    }
+    assert.equal((await fetch(`${grant.url}?list-type=2`)).status, 403);
   });
 });

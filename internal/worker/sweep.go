@@ -1,0 +1,146 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"postern.example/postern"
+)
+
+const (
+	sweepPage = 500 // objects held in memory at once
+	// sweepFaults in a row end a sweep: then it is not the objects.
+	sweepFaults = 10
+	forgetEvery = time.Hour
+)
+
+// Swept is what a sweep found below [postern.IncomingPrefix].
+type Swept struct {
+	Objects      int64 // seen
+	Noted        int64 // uploads whose browser never said that they arrived
+	Pending      int64 // left alone
+	Replays      int64 // deleted: their upload was settled
+	Foreign      int64 // deleted: no valid ticket explains them
+	DeletedBytes int64 // of replays and foreign objects
+	Faults       int64 // objects that could not be decided on or deleted; the next sweep sees them
+}
+
+// Sweep goes through the objects below [postern.IncomingPrefix] once, in pages:
+// uploads that were never completed are noted, what explains itself as left
+// behind is deleted. One object's fault does not stop it; ten in a row or a
+// listing that fails do. The error is the last fault's.
+func (w *Worker) Sweep(ctx context.Context) (Swept, error) {
+	var (
+		s       Swept
+		last    error
+		inARow  int
+		after   string
+		listing []postern.Object
+		err     error
+	)
+	defer func() { w.countSwept(s) }()
+	for {
+		if listing, err = w.bucket.List(ctx, postern.IncomingPrefix, after, sweepPage); err != nil {
+			return s, fmt.Errorf("list %s: %w", postern.IncomingPrefix, err)
+		}
+		for _, o := range listing {
+			after = o.Key
+			s.Objects++
+			if err := w.sweep(ctx, o, &s); err == nil {
+				inARow = 0
+				continue
+			} else if ctx.Err() != nil {
+				return s, ctx.Err()
+			} else {
+				last = fmt.Errorf("sweep object: %w", err)
+			}
+			s.Faults++
+			if inARow++; inARow == sweepFaults {
+				return s, last
+			}
+		}
+		if len(listing) < sweepPage {
+			return s, last
+		}
+	}
+}
+
+// sweep decides about one object.
+func (w *Worker) sweep(ctx context.Context, o postern.Object, s *Swept) error {
+	verdict, err := w.service.Adopt(ctx, o)
+	if err != nil {
+		return err
+	}
+	count := &s.Pending
+	switch verdict {
+	case postern.Noted:
+		count = &s.Noted
+	case postern.Replay:
+		count = &s.Replays
+	case postern.Foreign:
+		count = &s.Foreign
+	}
+	if verdict == postern.Replay || verdict == postern.Foreign {
+		if err := w.bucket.Delete(ctx, o.Key); err != nil {
+			return err
+		}
+		s.DeletedBytes += o.Size
+	}
+	*count++
+	return nil
+}
+
+func (w *Worker) countSwept(s Swept) {
+	c := &w.stats
+	c.swept.Add(s.Objects)
+	c.noted.Add(s.Noted)
+	c.pending.Add(s.Pending)
+	c.replays.Add(s.Replays)
+	c.foreign.Add(s.Foreign)
+	c.sweepFaults.Add(s.Faults)
+	c.sweepBytes.Add(s.DeletedBytes)
+}
+
+// tend sweeps and forgets at its intervals until ctx is done.
+func (w *Worker) tend(ctx context.Context) {
+	sweep, forget := time.NewTimer(0), time.NewTimer(0)
+	defer sweep.Stop()
+	defer forget.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-sweep.C:
+			w.sweepOnce(ctx)
+			sweep.Reset(w.sweepEvery)
+		case <-forget.C:
+			w.forget(ctx)
+			forget.Reset(forgetEvery)
+		}
+	}
+}
+
+func (w *Worker) sweepOnce(ctx context.Context) {
+	s, err := w.Sweep(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		w.log.WarnContext(ctx, "sweep had faults", "objects", s.Objects, "faults", s.Faults, "error", err)
+	case s.Noted+s.Replays+s.Foreign > 0:
+		w.log.InfoContext(ctx, "swept", "objects", s.Objects, "noted", s.Noted, "replays", s.Replays, "foreign", s.Foreign)
+	}
+}
+
+// forget deletes the records of removed uploads that no replayed grant can
+// bring back any more: a sweep takes nothing up later than Grace after expiry.
+func (w *Worker) forget(ctx context.Context) {
+	n, err := w.queue.Forget(ctx, w.now().Add(-2*postern.Grace))
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		w.log.WarnContext(ctx, "removed uploads were not forgotten", "error", err)
+	case n > 0:
+		w.log.InfoContext(ctx, "removed uploads forgotten", "uploads", n)
+	}
+}
