@@ -1,0 +1,140 @@
+package imaging
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+
+	"golang.org/x/image/webp"
+
+	"postern.example/postern"
+)
+
+// decode opens the picture that o outlines. It is the door for further
+// engines: whatever returns a picture may stand here.
+func decode(src []byte, o *outline) (picture, error) {
+	var m image.Image
+	var err error
+	switch o.Type {
+	case "image/jpeg":
+		m, err = jpeg.Decode(bytes.NewReader(src))
+	case "image/png":
+		m, err = png.Decode(bytes.NewReader(src))
+	case "image/gif":
+		m, err = gif.Decode(bytes.NewReader(src)) // the first frame alone
+	case "image/webp":
+		m, err = decodeWebP(src)
+	}
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return nil, errTruncated.Because(err)
+	case err != nil:
+		var unsupported jpeg.UnsupportedError
+		if errors.As(err, &unsupported) {
+			return nil, postern.ErrUnsupported.With("This kind of JPEG is not supported. Save it as a usual one.").Because(err)
+		}
+		return nil, errCorrupt.Because(err)
+	}
+	if _, cmyk := m.(*image.CMYK); cmyk {
+		return nil, errCMYK
+	}
+	// A frame may be smaller than its canvas, never larger than what was allowed.
+	if b := m.Bounds(); b.Dx() < 1 || b.Dy() < 1 || b.Dx() > o.Width || b.Dy() > o.Height {
+		return nil, errCorrupt
+	}
+	return pictureOf(m), nil
+}
+
+var errCMYK = postern.ErrUnsupported.With("This JPEG is made for print (CMYK). Save it with RGB colours.")
+
+// decodeWebP opens a WebP, of an animation the first frame.
+//
+// x/image/webp hands out lossy pictures in studio range, black as 16 and white
+// as 235 (golang/go#40173): they are stretched here.
+func decodeWebP(src []byte) (image.Image, error) {
+	still, err := firstFrame(src)
+	if err != nil {
+		return nil, err
+	}
+	m, err := webp.Decode(bytes.NewReader(still))
+	if err != nil {
+		return nil, err
+	}
+	switch m := m.(type) {
+	case *image.YCbCr:
+		stretch(m)
+		return m, nil
+	case *image.NYCbCrA:
+		stretch(&m.YCbCr)
+		return withAlpha(m), nil
+	}
+	return m, nil
+}
+
+func stretch(m *image.YCbCr) {
+	var luma, chroma [256]uint8
+	for v := range 256 {
+		luma[v] = clamp8(int32((v-16)*255+109) / 219)          //nolint:gosec // small
+		chroma[v] = clamp8(int32((v-128)*255+28672+112) / 224) //nolint:gosec // small; 28672 = 128·224
+	}
+	for i, v := range m.Y {
+		m.Y[i] = luma[v]
+	}
+	for i, v := range m.Cb {
+		m.Cb[i] = chroma[v]
+	}
+	for i, v := range m.Cr {
+		m.Cr[i] = chroma[v]
+	}
+}
+
+func withAlpha(m *image.NYCbCrA) image.Image {
+	b := m.Bounds()
+	out := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	for y := range b.Dy() {
+		for x := range b.Dx() {
+			c := m.NYCbCrAAt(b.Min.X+x, b.Min.Y+y)
+			r, g, bl := color.YCbCrToRGB(c.Y, c.Cb, c.Cr)
+			out.SetNRGBA(x, y, color.NRGBA{R: r, G: g, B: bl, A: c.A})
+		}
+	}
+	return out
+}
+
+// firstFrame returns src, or of an animation a still WebP of its first frame.
+func firstFrame(src []byte) ([]byte, error) {
+	for i := 12; i+8 <= len(src); {
+		n := int64(binary.LittleEndian.Uint32(src[i+4:]))
+		if int64(i)+8+n > int64(len(src)) {
+			return nil, io.ErrUnexpectedEOF
+		}
+		if string(src[i:i+4]) == "ANMF" {
+			if n < 16 {
+				return nil, errCorrupt
+			}
+			frame := src[i+8 : i+8+int(n)]
+			return stillWebP(uint24(frame[6:]), uint24(frame[9:]), frame[16:]), nil
+		}
+		i += 8 + int(n+n&1)
+	}
+	return src, nil
+}
+
+func stillWebP(widthMinus1, heightMinus1 int, chunks []byte) []byte {
+	out := []byte("RIFF\x00\x00\x00\x00WEBP")
+	if bytes.HasPrefix(chunks, []byte("ALPH")) {
+		out = append(out, "VP8X\x0a\x00\x00\x00\x10\x00\x00\x00"...)
+		for _, v := range []int{widthMinus1, heightMinus1} {
+			out = append(out, byte(v), byte(v>>8), byte(v>>16)) //nolint:gosec // 24 bits
+		}
+	}
+	out = append(out, chunks...)
+	binary.LittleEndian.PutUint32(out[4:], uint32(len(out)-8)) //nolint:gosec // a file below 5 GiB in one frame below 4
+	return out
+}
