@@ -66,7 +66,7 @@ func (c *contract) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	res.Body.Close() //nolint:errcheck // it was read to its end
+	res.Body.Close()
 	res.Body = io.NopCloser(bytes.NewReader(body))
 
 	asked := r.Clone(r.Context())
@@ -210,7 +210,7 @@ func TestListRemove(t *testing.T) {
 			Uploads []posterntest.Upload
 			Next    string
 		}
-		if _, err := g.Do(t.Context(), "GET", "/uploads?state=ready&limit=2"+cursor, nil, &page); err != nil {
+		if err := g.Do(t.Context(), "GET", "/uploads?state=ready&limit=2"+cursor, nil, &page); err != nil {
 			t.Fatal(err)
 		}
 		for _, u := range page.Uploads {
@@ -228,13 +228,13 @@ func TestListRemove(t *testing.T) {
 		t.Errorf("listed %v, want newest first %v", seen, ids)
 	}
 
-	if _, err := g.Do(t.Context(), "DELETE", "/uploads/"+ids[0], nil, nil); err != nil {
+	if err := g.Do(t.Context(), "DELETE", "/uploads/"+ids[0], nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := g.Get(t.Context(), ids[0]); code(err) != "not_found" {
 		t.Errorf("a removed upload: %v", err)
 	}
-	if _, err := g.Do(t.Context(), "DELETE", "/uploads/"+ids[0], nil, nil); code(err) != "not_found" {
+	if err := g.Do(t.Context(), "DELETE", "/uploads/"+ids[0], nil, nil); code(err) != "not_found" {
 		t.Errorf("removed twice: %v", err)
 	}
 	posterntest.Eventually(t, "its pictures are gone", func() bool {
@@ -250,7 +250,7 @@ func TestRemoveBeforeCompleteStopsAReplay(t *testing.T) {
 	g := start(t, posterntest.Config{})
 	file := photo.JPEG(photo.Options{Width: 40, Height: 30})
 	up := g.Put(t, "p.jpg", "image/jpeg", file)
-	if _, err := g.Do(t.Context(), "DELETE", "/uploads/"+up.ID, nil, nil); err != nil {
+	if err := g.Do(t.Context(), "DELETE", "/uploads/"+up.ID, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if status, _, err := g.Send(t.Context(), up.Grant, file); err != nil || status != http.StatusNoContent {
@@ -262,7 +262,7 @@ func TestRemoveBeforeCompleteStopsAReplay(t *testing.T) {
 	posterntest.Eventually(t, "the replay is swept", func() bool { return len(g.Incoming(t)) == 0 })
 	// A grant never used is just forgotten.
 	unused := g.Grant(t, "p.jpg", "image/jpeg", file)
-	if _, err := g.Do(t.Context(), "DELETE", "/uploads/"+unused.ID, nil, nil); err != nil {
+	if err := g.Do(t.Context(), "DELETE", "/uploads/"+unused.ID, nil, nil); err != nil {
 		t.Error(err)
 	}
 }

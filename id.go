@@ -56,7 +56,7 @@ func (id ID) raw() (b [idRaw]byte, ok bool) {
 func (k keys) newID(now time.Time, life time.Duration, principal string, random io.Reader) (ID, error) {
 	var b [idRaw]byte
 	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli())) //nolint:gosec // not before 1970
+	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
 	copy(b[:6], ms[2:])
 	binary.BigEndian.PutUint16(b[6:], uint16(life/time.Second)) //nolint:gosec // at most MaxLife
 	if _, err := io.ReadFull(random, b[8:24]); err != nil {

@@ -154,7 +154,7 @@ func TestThreat40_MadeUpIDs(t *testing.T) {
 			if byte(c) == id[i] {
 				continue
 			}
-			forged := ID(id[:i]) + ID(c) + id[i+1:]
+			forged := id[:i] + ID(c) + id[i+1:]
 			if k.madeFor(forged, "alice") {
 				t.Fatalf("%q is taken for %q", forged, id)
 			}

@@ -19,10 +19,12 @@ func BenchmarkGrantEndpoint(b *testing.B) {
 	service, err := postern.New(postern.Config{
 		Secrets: [][]byte{bytes.Repeat([]byte("s"), 32)},
 		Bucket:  struct{ postern.Bucket }{}, Records: struct{ postern.Records }{}, // a grant needs neither
-		Target: postern.Target{URL: "https://photos.s3.eu-central-1.amazonaws.com", Bucket: bucket, Region: region,
+		Target: postern.Target{
+			URL: "https://photos.s3.eu-central-1.amazonaws.com", Bucket: bucket, Region: region,
 			Credentials: func(context.Context) (sigv4.Credentials, error) {
 				return sigv4.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, nil
-			}},
+			},
+		},
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -49,8 +49,10 @@ func BenchmarkSignPost(b *testing.B) {
 			_, err := c.PresignPostObject(context.Background(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)}, func(o *s3.PresignPostOptions) {
 				o.Expires = 10 * time.Minute
 				o.Conditions = []any{
-					map[string]string{"Content-Type": "image/jpeg"}, map[string]string{"success_action_status": "204"},
-					map[string]string{postern.TicketHeader: ticket}, []any{"content-length-range", 1, 25_000_000},
+					map[string]string{"Content-Type": "image/jpeg"},
+					map[string]string{"success_action_status": "204"},
+					map[string]string{postern.TicketHeader: ticket},
+					[]any{"content-length-range", 1, 25_000_000},
 				}
 			})
 			if err != nil {

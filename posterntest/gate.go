@@ -37,12 +37,12 @@ const Region = "us-east-1"
 
 // Config changes the gate under test. The zero value is a whole, real gate.
 type Config struct {
-	Presets   []postern.Preset
-	Handler   postern.HandlerConfig // ServeImages is set unless Images is
-	Now       func() time.Time      // the service's and the worker's clock
-	Logger    *slog.Logger
-	Dir       string // kept by the caller; default a temporary folder
-	NoWorker  bool   // nothing is checked until Work is called
+	Presets  []postern.Preset
+	Handler  postern.HandlerConfig // ServeImages is set unless Images is
+	Now      func() time.Time      // the service's and the worker's clock
+	Logger   *slog.Logger
+	Dir      string // kept by the caller; default a temporary folder
+	NoWorker bool   // nothing is checked until Work is called
 	// WrapBucket and WrapEngine put something between, to inject faults.
 	WrapBucket func(postern.Bucket) postern.Bucket
 	WrapEngine func(worker.Engine) worker.Engine
@@ -172,6 +172,6 @@ func must(t testing.TB, what string, err error) {
 
 func random(n int) string {
 	b := make([]byte, n)
-	rand.Read(b) //nolint:errcheck // crypto/rand.Read never fails
+	rand.Read(b)
 	return hex.EncodeToString(b)
 }

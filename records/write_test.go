@@ -226,7 +226,7 @@ func explain(t *testing.T, db *sql.DB, query string) string {
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
-	defer rows.Close() //nolint:errcheck // Err tells
+	defer rows.Close()
 	var plan []string
 	for rows.Next() {
 		var id, parent, unused int

@@ -184,5 +184,5 @@ type cause struct {
 func (c cause) Error() string { return c.what + ": " + c.err.Error() }
 
 func (c cause) Is(target error) bool {
-	return (target == context.Canceled || target == context.DeadlineExceeded) && errors.Is(c.err, target) //nolint:errorlint // identity is meant
+	return (target == context.Canceled || target == context.DeadlineExceeded) && errors.Is(c.err, target)
 }

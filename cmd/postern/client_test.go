@@ -86,7 +86,7 @@ func exchange(method, url, mediaType string, body []byte, want int) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != want {
 		err = fmt.Errorf("%s %s: %s, want %d\n%s", method, url, res.Status, want, answer)

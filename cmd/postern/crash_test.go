@@ -42,7 +42,7 @@ func TestCrash(t *testing.T) {
 	s := &crashServer{bin: bin, dir: filepath.Join(t.TempDir(), "data"), api: freeAddr(t), bucket: freeAddr(t)}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // repeatable on purpose
+	random := rand.New(rand.NewPCG(seed, 0))
 
 	files := make([][]byte, 10)
 	for i := range files {
@@ -229,9 +229,9 @@ func (s *crashServer) upload(ctx context.Context, file []byte, complete bool) (s
 	for name, value := range up.Grant.Fields {
 		w.WriteField(name, value) //nolint:errcheck // bytes.Buffer never fails
 	}
-	part, _ := w.CreateFormFile(up.Grant.FileField, "photo.jpg") //nolint:errcheck // bytes.Buffer never fails
-	part.Write(file)                                             //nolint:errcheck // bytes.Buffer never fails
-	w.Close()                                                    //nolint:errcheck // bytes.Buffer never fails
+	part, _ := w.CreateFormFile(up.Grant.FileField, "photo.jpg")
+	part.Write(file) //nolint:errcheck // bytes.Buffer never fails
+	w.Close()
 	if err := s.call(ctx, "POST", up.Grant.URL, w.FormDataContentType(), &form, nil); err != nil {
 		return "", err
 	}

@@ -18,7 +18,7 @@ func lockFolder(dir string) (*os.File, error) {
 		return nil, failed("Choose another folder with --data.", "open data folder: %w", err)
 	}
 	if err := lockWhole(f); err != nil {
-		f.Close() //nolint:errcheck,gosec // nothing was written
+		f.Close() //nolint:errcheck // nothing was written
 		return nil, failed("Stop the other postern, or choose another folder with --data.", "open data folder: %s is in use by another postern", dir)
 	}
 	return f, nil

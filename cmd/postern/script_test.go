@@ -200,7 +200,7 @@ func httpScript(ts *testscript.TestScript, neg bool, args []string) {
 	r.Host = h.Get("Host")
 	res, err := http.DefaultTransport.RoundTrip(r)
 	ts.Check(err)
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	fmt.Fprintf(ts.Stdout(), "%s\n", res.Status)
 	ts.Check(res.Header.Write(ts.Stdout()))
 	fmt.Fprintln(ts.Stdout())
@@ -262,7 +262,7 @@ func holdScript(ts *testscript.TestScript, neg bool, args []string) {
 	r := ts.Value(runningKey{}).(*running)
 	c, err := net.Dial("tcp", strings.TrimPrefix(ts.Getenv("URL"), "http://"))
 	ts.Check(err)
-	ts.Defer(func() { c.Close() }) //nolint:errcheck // the gate may have closed it
+	ts.Defer(func() { c.Close() })
 	ts.Check(c.SetDeadline(time.Now().Add(patience)))
 	fmt.Fprintf(c, "POST /uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
 		"Content-Length: %d\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n", len(args[0]))

@@ -24,8 +24,8 @@ func onServer(t *testing.T, h http.Handler) (s *http.Server, address string) {
 		t.Fatal(err)
 	}
 	s = newServer(h, slog.New(slog.DiscardHandler))
-	go s.Serve(l)                   //nolint:errcheck // it ends by Close
-	t.Cleanup(func() { s.Close() }) //nolint:errcheck // the test is over
+	go s.Serve(l) //nolint:errcheck // it ends by Close
+	t.Cleanup(func() { s.Close() })
 	return s, l.Addr().String()
 }
 
@@ -45,7 +45,7 @@ func TestEdge_EventsEndWhenTheServerStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	if line, err := bufio.NewReader(res.Body).ReadString('\n'); err != nil || line != "event: state\n" {
 		t.Fatalf("event: %q, %v", line, err)
 	}
@@ -89,7 +89,7 @@ func TestPatient_StandstillEndsTheRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // the test is over
+	defer c.Close()
 	fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
 	select {
 	case err := <-read:

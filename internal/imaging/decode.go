@@ -80,8 +80,8 @@ func decodeWebP(src []byte) (image.Image, error) {
 func stretch(m *image.YCbCr) {
 	var luma, chroma [256]uint8
 	for v := range 256 {
-		luma[v] = clamp8(int32((v-16)*255+109) / 219)          //nolint:gosec // small
-		chroma[v] = clamp8(int32((v-128)*255+28672+112) / 224) //nolint:gosec // small; 28672 = 128·224
+		luma[v] = clamp8(int32((v-16)*255+109) / 219)
+		chroma[v] = clamp8(int32((v-128)*255+28672+112) / 224)
 	}
 	for i, v := range m.Y {
 		m.Y[i] = luma[v]

@@ -60,7 +60,7 @@ func clamp8(v int32) uint8 {
 	if uint32(v) > 255 { //nolint:gosec // negative becomes large on purpose
 		v = ^(v >> 31) & 255
 	}
-	return uint8(v) //nolint:gosec // clamped
+	return uint8(v)
 }
 
 // resize returns s with w×h samples. Columns are summed first, whole rows at a

@@ -39,7 +39,7 @@ const unread = -1
 
 func entryOf(o *object) *entry {
 	e := &entry{key: o.Key, size: o.Size, modified: o.Modified}
-	hex.Decode(e.md5[:], []byte(o.ETag)) //nolint:errcheck,gosec // we wrote it as the hex of 16 bytes
+	hex.Decode(e.md5[:], []byte(o.ETag)) //nolint:errcheck // we wrote it as the hex of 16 bytes
 	return e
 }
 
@@ -103,7 +103,7 @@ func (x *index) build() error {
 			if err != nil {
 				return err
 			}
-			f.Close() //nolint:errcheck,gosec // it was only read
+			f.Close() //nolint:errcheck // it was only read
 			if s, n := fileName(o.Key); s == byte(shard) && n == name {
 				tree.Set(entryOf(o))
 			}
@@ -234,7 +234,7 @@ func (x *index) read(old *entry) (*entry, error) {
 	var e *entry
 	switch {
 	case err == nil:
-		f.Close() //nolint:errcheck,gosec // it was only read
+		f.Close() //nolint:errcheck // it was only read
 		e = entryOf(o)
 	case !isNoObject(err):
 		return nil, err

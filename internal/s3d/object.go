@@ -122,7 +122,7 @@ func openObject(path, key string) (*os.File, *object, error) {
 		err = errNotObject
 	}
 	if err != nil {
-		f.Close() //nolint:errcheck,gosec // it was only read
+		f.Close() //nolint:errcheck // it was only read
 		return nil, nil, err
 	}
 	return f, o, nil

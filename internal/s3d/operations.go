@@ -153,7 +153,7 @@ func (x *exchange) answer(status int, contentType string, b []byte) {
 	}
 	x.w.WriteHeader(status)
 	if x.r.Method != http.MethodHead {
-		x.w.Write(b) //nolint:errcheck,gosec // nobody is left to tell
+		x.w.Write(b) //nolint:errcheck // nobody is left to tell
 	}
 }
 
@@ -183,7 +183,7 @@ func (x *exchange) refuse(ctx context.Context, err error) {
 	}
 	control := http.NewResponseController(x.w)
 	if early {
-		control.EnableFullDuplex() //nolint:errcheck,gosec // where it is unknown there is no connection
+		control.EnableFullDuplex() //nolint:errcheck // where it is unknown there is no connection
 	}
 	if e.Status == http.StatusNotModified {
 		x.w.WriteHeader(e.Status)
@@ -191,7 +191,7 @@ func (x *exchange) refuse(ctx context.Context, err error) {
 	}
 	x.answer(e.Status, xmlType, errorXML(e, "/"+x.name+strings.TrimSuffix("/"+x.key, "/"), x.id))
 	if early && !waiting {
-		control.Flush() //nolint:errcheck,gosec // the same
+		control.Flush() //nolint:errcheck // the same
 		x.drain(drainLimit)
 	}
 }
@@ -206,7 +206,7 @@ func (x *exchange) drain(n int64) bool {
 	buf := x.s.buffers.Get().(*[bufferSize]byte)
 	defer x.s.buffers.Put(buf)
 	for n > 0 && time.Now().Before(until) {
-		control.SetReadDeadline(until) //nolint:errcheck,gosec // where it is unknown there is no connection
+		control.SetReadDeadline(until) //nolint:errcheck // where it is unknown there is no connection
 		read, err := x.body.Read(buf[:min(n, bufferSize)])
 		if n -= int64(read); err != nil {
 			break

@@ -244,13 +244,13 @@ func TestPostRefusalIsReadableMidway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // closed before, or of no interest
+	defer c.Close()
 	fmt.Fprintf(c, "POST /photos HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n", 100<<20)
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read to its end
+	defer resp.Body.Close()
 	if b, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 412 || !resp.Close || !bytes.Contains(b, []byte("</Error>")) {
 		t.Errorf("%d %v %v %s", resp.StatusCode, resp.Close, err, b)
 	}
@@ -263,13 +263,13 @@ func TestPutRefusedBeforeTheBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // closed before, or of no interest
+	defer c.Close()
 	fmt.Fprintf(c, "PUT /photos/a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n")
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read to its end
+	defer resp.Body.Close()
 	if resp.StatusCode != 403 {
 		t.Errorf("first answer is %d", resp.StatusCode)
 	}

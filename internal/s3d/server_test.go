@@ -144,7 +144,7 @@ func (f *fixture) raw(r *http.Request) reply {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read to its end
+	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		f.t.Fatal(err)
@@ -367,7 +367,7 @@ func (f *fixture) form(s formSpec) *http.Request {
 	for _, x := range s.after {
 		write(x)
 	}
-	w.Close() //nolint:errcheck // into memory
+	w.Close()
 	r := f.request("POST", "/"+testBucket, b.Bytes(), map[string]string{"Content-Type": w.FormDataContentType()})
 	if s.request != nil {
 		s.request(r)

@@ -120,7 +120,7 @@ func TestThreat28_SlowBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // closed before, or of no interest
+	defer c.Close()
 	fmt.Fprintf(c, "POST /photos HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", r.Header.Get("Content-Type"), len(body))
 	before := f.server.Stats().BytesReceived
 	half := bytes.Index(body, []byte("x-amz-signature"))

@@ -19,13 +19,13 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"postern.example/postern"
+	"postern.example/postern/internal/imaging"
 	"postern.example/postern/internal/s3d"
 	"postern.example/postern/internal/worker"
 	"postern.example/postern/records"
@@ -74,7 +74,7 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { server.Close() }) //nolint:errcheck // the folder goes too
+	t.Cleanup(func() { server.Close() })
 	listener := httptest.NewServer(server)
 	t.Cleanup(listener.Close)
 	bucket, err := s3.New(t.Context(), s3.Config{Bucket: "photos", Endpoint: listener.URL, PathStyle: true, Credentials: credentials})
@@ -88,8 +88,8 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.Close() }) //nolint:errcheck // the folder goes too
-	h.bucket, h.records, h.queue, h.engine = bucket, r, r, newEngine(t)
+	t.Cleanup(func() { r.Close() })
+	h.bucket, h.records, h.queue, h.engine = bucket, r, r, imaging.Engine{}
 	h.target = postern.Target{URL: listener.URL + "/photos", Bucket: "photos", Credentials: credentials}
 	h.service = h.newService(h.secrets, h.presets...)
 	return h
@@ -190,7 +190,7 @@ func (h *house) send(g *postern.Grant, body []byte) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	defer answer.Body.Close() //nolint:errcheck // read to its end
+	defer answer.Body.Close()
 	words, _ := io.ReadAll(answer.Body)
 	if answer.StatusCode != http.StatusNoContent {
 		h.t.Fatalf("post: %s\n%s", answer.Status, words)
@@ -274,7 +274,7 @@ func (h *house) object(key string) []byte {
 	} else if err != nil {
 		h.t.Fatal(err)
 	}
-	defer body.Close() //nolint:errcheck // read to its end
+	defer body.Close()
 	all, err := io.ReadAll(body)
 	if err != nil {
 		h.t.Fatal(err)
@@ -300,6 +300,9 @@ func (h *house) wantShown(u postern.Upload, src []byte, c color.RGBA) {
 	sum := sha256.Sum256(src)
 	if u.Image == nil || !bytes.Equal(u.Image.SHA256, sum[:]) {
 		h.t.Fatalf("image is %+v, want the one with SHA-256 %x", u.Image, sum)
+	}
+	if u.Size != int64(len(src)) {
+		h.t.Errorf("size %d, want %d", u.Size, len(src))
 	}
 	want := make([]string, 0, len(u.Image.Variants))
 	for _, v := range u.Image.Variants {
@@ -382,145 +385,3 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		time.Sleep(2 * time.Millisecond) // between two looks
 	}
 }
-
-// The wrappers below stand between a worker and a real part and do what real
-// parts do at the worst moment.
-
-// troubledBucket asks before each verb; an error is answered in the bucket's place.
-type troubledBucket struct {
-	postern.Bucket
-	before func(ctx context.Context, verb, key string) error
-	after  func(ctx context.Context, verb, key string)
-}
-
-func (b *troubledBucket) around(ctx context.Context, verb, key string, do func() error) error {
-	if b.before != nil {
-		if err := b.before(ctx, verb, key); err != nil {
-			return err
-		}
-	}
-	err := do()
-	if b.after != nil {
-		b.after(ctx, verb, key)
-	}
-	return err
-}
-
-func (b *troubledBucket) Get(ctx context.Context, key string) (o postern.Object, body io.ReadCloser, err error) {
-	err = b.around(ctx, "get", key, func() error { o, body, err = b.Bucket.Get(ctx, key); return err })
-	return o, body, err
-}
-
-func (b *troubledBucket) Put(ctx context.Context, key, contentType string, body []byte) error {
-	return b.around(ctx, "put", key, func() error { return b.Bucket.Put(ctx, key, contentType, body) })
-}
-
-func (b *troubledBucket) Delete(ctx context.Context, key string) error {
-	return b.around(ctx, "delete", key, func() error { return b.Bucket.Delete(ctx, key) })
-}
-
-func (b *troubledBucket) List(ctx context.Context, prefix, after string, limit int) (list []postern.Object, err error) {
-	err = b.around(ctx, "list", prefix, func() error { list, err = b.Bucket.List(ctx, prefix, after, limit); return err })
-	return list, err
-}
-
-// troubledQueue asks before each verb; an error is answered in the queue's place.
-type troubledQueue struct {
-	worker.Queue
-	before func(verb string) error
-}
-
-func (q *troubledQueue) Claim(ctx context.Context, lease time.Duration, limit int) ([]postern.Claim, error) {
-	if err := q.before("claim"); err != nil {
-		return nil, err
-	}
-	return q.Queue.Claim(ctx, lease, limit)
-}
-
-func (q *troubledQueue) Extend(ctx context.Context, c postern.Claim, lease time.Duration) (postern.Claim, error) {
-	if err := q.before("extend"); err != nil {
-		return postern.Claim{}, err
-	}
-	return q.Queue.Extend(ctx, c, lease)
-}
-
-func (q *troubledQueue) Settle(ctx context.Context, c postern.Claim, u postern.Upload) error {
-	if err := q.before("settle"); err != nil {
-		return err
-	}
-	return q.Queue.Settle(ctx, c, u)
-}
-
-func (q *troubledQueue) Retry(ctx context.Context, c postern.Claim, at time.Time) error {
-	if err := q.before("retry"); err != nil {
-		return err
-	}
-	return q.Queue.Retry(ctx, c, at)
-}
-
-func (q *troubledQueue) Release(ctx context.Context, c postern.Claim) error {
-	if err := q.before("release"); err != nil {
-		return err
-	}
-	return q.Queue.Release(ctx, c)
-}
-
-// troubledEngine has something happen before the real engine renders.
-type troubledEngine struct {
-	worker.Engine
-	probe  func(src []byte)
-	render func(ctx context.Context, src []byte) error
-	after  func()
-}
-
-func (e *troubledEngine) Probe(src []byte, p *postern.Preset) (postern.Probe, error) {
-	if e.probe != nil {
-		e.probe(src)
-	}
-	return e.Engine.Probe(src, p)
-}
-
-func (e *troubledEngine) Render(ctx context.Context, src []byte, p *postern.Preset) (*postern.Rendering, error) {
-	if e.render != nil {
-		if err := e.render(ctx, src); err != nil {
-			return nil, err
-		}
-	}
-	if e.after != nil {
-		defer e.after()
-	}
-	return e.Engine.Render(ctx, src, p)
-}
-
-// gate stops whoever passes until it is opened, and says that someone came.
-type gate struct {
-	came chan struct{} // receives once per visitor
-	open chan struct{}
-	once sync.Once
-}
-
-func newGate() *gate { return &gate{came: make(chan struct{}, 100), open: make(chan struct{})} }
-
-func (g *gate) pass(ctx context.Context) error {
-	g.came <- struct{}{}
-	select {
-	case <-g.open:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (g *gate) release() { g.once.Do(func() { close(g.open) }) }
-
-// waitFor waits for a visitor.
-func (g *gate) waitFor(t *testing.T) {
-	t.Helper()
-	select {
-	case <-g.came:
-	case <-time.After(20 * time.Second):
-		t.Fatal("nobody came to the gate")
-	}
-}
-
-func isVariant(key string) bool { return strings.HasPrefix(key, postern.ImagesPrefix) }

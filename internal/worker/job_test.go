@@ -57,7 +57,7 @@ func (b *alteredBucket) Get(ctx context.Context, key string) (postern.Object, io
 	if err != nil {
 		return o, body, err
 	}
-	defer body.Close() //nolint:errcheck // read to its end
+	defer body.Close()
 	all, err := io.ReadAll(body)
 	return o, io.NopCloser(b.alter(&o, all)), err
 }

@@ -20,8 +20,10 @@ func EXIF(orientation int, place bool) []byte {
 		ifd0 = append([]entry{{0x010E, 2, 0, []byte(Secret + " description\x00")}, {0x010F, 2, 0, []byte(Secret + " cameras\x00")}}, ifd0...)
 		exif = []entry{{0x9003, 2, 0, []byte("2026:11:22 10:00:00\x00")}, {0x927C, 7, 0, []byte("MakerNote " + Secret)}}
 		gps = []entry{
-			{1, 2, 2, []byte("N\x00")}, {2, 5, 3, degrees(59, 19, 30)},
-			{3, 2, 2, []byte("E\x00")}, {4, 5, 3, degrees(18, 4, 12)},
+			{1, 2, 2, []byte("N\x00")},
+			{2, 5, 3, degrees(59, 19, 30)},
+			{3, 2, 2, []byte("E\x00")},
+			{4, 5, 3, degrees(18, 4, 12)},
 			{0x1B, 7, 0, []byte("ASCII\x00\x00\x00GPS " + Secret)},
 		}
 		ifd1 = []entry{{0x0103, 3, 1, []byte{0, 6}}, {0x0201, 13, 0, []byte("\xFF\xD8\xFF\xFE\x00\x15" + Secret + "\xFF\xD9")}}
@@ -53,18 +55,18 @@ func (t *tiff) directory(entries, exif, gps, next []entry) {
 	}
 	t.b = append(t.b, make([]byte, 2+12*n+4)...)
 	be := binary.BigEndian
-	be.PutUint16(t.b[at:], uint16(n)) //nolint:gosec // a handful
+	be.PutUint16(t.b[at:], uint16(n))
 	p := at + 2
 	put := func(e entry, offset bool) {
 		be.PutUint16(t.b[p:], e.tag)
 		be.PutUint16(t.b[p+2:], e.kind)
 		count := e.count
 		if count == 0 {
-			count = uint32(len(e.value)) //nolint:gosec // short
+			count = uint32(len(e.value))
 		}
 		be.PutUint32(t.b[p+4:], count)
 		if offset || len(e.value) > 4 {
-			be.PutUint32(t.b[p+8:], uint32(len(t.b))) //nolint:gosec // short
+			be.PutUint32(t.b[p+8:], uint32(len(t.b)))
 			t.b = append(t.b, e.value...)
 		} else {
 			copy(t.b[p+8:], e.value)
@@ -75,19 +77,19 @@ func (t *tiff) directory(entries, exif, gps, next []entry) {
 		switch {
 		case e.kind == 13:
 			put(entry{e.tag, 4, 1, e.value}, true)
-			put(entry{e.tag + 1, 4, 1, be.AppendUint32(nil, uint32(len(e.value)))}, false) //nolint:gosec // short
+			put(entry{e.tag + 1, 4, 1, be.AppendUint32(nil, uint32(len(e.value)))}, false)
 		case e.tag == 0x8769:
-			put(entry{e.tag, 4, 1, be.AppendUint32(nil, uint32(len(t.b)))}, false) //nolint:gosec // short
+			put(entry{e.tag, 4, 1, be.AppendUint32(nil, uint32(len(t.b)))}, false)
 			t.directory(exif, nil, nil, nil)
 		case e.tag == 0x8825:
-			put(entry{e.tag, 4, 1, be.AppendUint32(nil, uint32(len(t.b)))}, false) //nolint:gosec // short
+			put(entry{e.tag, 4, 1, be.AppendUint32(nil, uint32(len(t.b)))}, false)
 			t.directory(gps, nil, nil, nil)
 		default:
 			put(e, false)
 		}
 	}
 	if next != nil {
-		be.PutUint32(t.b[p:], uint32(len(t.b))) //nolint:gosec // short
+		be.PutUint32(t.b[p:], uint32(len(t.b)))
 		t.directory(next, nil, nil, nil)
 	}
 }
@@ -149,17 +151,17 @@ func Profile() []byte {
 	copy(b[8:], "\x02\x40\x00\x00mntrRGB XYZ ")
 	copy(b[24:], "\x07\xEA\x00\x0B\x00\x16\x00\x00\x00\x00\x00\x00acsp")
 	copy(b[68:], xyz(0.9642, 1, 0.8249)[8:])
-	b = be.AppendUint32(b, uint32(len(tags))) //nolint:gosec // nine
+	b = be.AppendUint32(b, uint32(len(tags)))
 	at := len(b)
 	b = append(b, make([]byte, 12*len(tags))...)
 	for i, t := range tags {
 		e := b[at+12*i:]
 		copy(e, t.name)
-		be.PutUint32(e[4:], uint32(len(b)))       //nolint:gosec // short
-		be.PutUint32(e[8:], uint32(len(t.value))) //nolint:gosec // short
+		be.PutUint32(e[4:], uint32(len(b)))
+		be.PutUint32(e[8:], uint32(len(t.value)))
 		b = append(b, t.value...)
 		b = append(b, make([]byte, -len(b)&3)...)
 	}
-	be.PutUint32(b, uint32(len(b))) //nolint:gosec // short
+	be.PutUint32(b, uint32(len(b)))
 	return b
 }

@@ -92,11 +92,11 @@ func (s *scene) luma(u, v int, rng *rand.Rand) uint8 {
 	if c := s.corner(u, v); c >= 0 {
 		return s.y[c]
 	}
-	t := int32(90+70*v/s.h) + int32(rng.Uint32()&15) - 8 //nolint:gosec // small
+	t := int32(90+70*v/s.h) + int32(rng.Uint32()&15) - 8
 	for i := range s.hills {
 		t += s.hills[i].at(u, v)
 	}
-	return uint8(max(0, min(t, 255))) //nolint:gosec // clamped
+	return uint8(max(0, min(t, 255)))
 }
 
 func (s *scene) chroma(u, v int) (cb, cr uint8) {
@@ -104,13 +104,13 @@ func (s *scene) chroma(u, v int) (cb, cr uint8) {
 		return s.cb[c], s.cr[c]
 	}
 	a, b := s.hills[0].at(u, v), s.hills[0].at(v, u)
-	return uint8(max(0, min(118+a/2, 255))), uint8(max(0, min(132+b/2, 255))) //nolint:gosec // clamped
+	return uint8(max(0, min(118+a/2, 255))), uint8(max(0, min(132+b/2, 255)))
 }
 
 // at interpolates the lattice bilinearly, in integers.
 func (l *lattice) at(u, v int) int32 {
 	x, y := u/l.cell, v/l.cell
-	fx, fy := int32(u%l.cell*64/l.cell), int32(v%l.cell*64/l.cell) //nolint:gosec // below 64
+	fx, fy := int32(u%l.cell*64/l.cell), int32(v%l.cell*64/l.cell)
 	m := l.n - 1
 	a, b := l.v[y&m*l.n+x&m], l.v[y&m*l.n+(x+1)&m]
 	c, d := l.v[(y+1)&m*l.n+x&m], l.v[(y+1)&m*l.n+(x+1)&m]
@@ -137,6 +137,6 @@ func Upright(m image.Image, wide bool) error {
 }
 
 func far(got uint32, want uint8) bool {
-	d := int(got) - int(want) //nolint:gosec // both below 256
+	d := int(got) - int(want)
 	return d > 40 || d < -40
 }

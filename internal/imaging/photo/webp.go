@@ -65,12 +65,12 @@ func vp8x(flags byte, w, h int) []byte {
 
 func riff(parts ...[]byte) []byte {
 	b := append([]byte("RIFF\x00\x00\x00\x00WEBP"), bytes.Join(parts, nil)...)
-	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-8)) //nolint:gosec // made by tests
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-8))
 	return b
 }
 
 func riffChunk(name string, body []byte) []byte {
-	b := binary.LittleEndian.AppendUint32([]byte(name), uint32(len(body))) //nolint:gosec // made by tests
+	b := binary.LittleEndian.AppendUint32([]byte(name), uint32(len(body)))
 	b = append(b, body...)
 	return append(b, make([]byte, len(body)&1)...)
 }
@@ -81,8 +81,8 @@ func vp8l(m *image.NRGBA) []byte {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	b := bits{out: make([]byte, 0, 64+4*w*h)}
 	b.put(0x2F, 8)
-	b.put(uint32(w-1), 14) //nolint:gosec // at most 16383
-	b.put(uint32(h-1), 14) //nolint:gosec // at most 16383
+	b.put(uint32(w-1), 14)
+	b.put(uint32(h-1), 14)
 	opaque := uint32(1)
 	if m.Opaque() {
 		opaque = 0
