@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"mime"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -128,7 +129,7 @@ func (s *Service) ticketFor(principal string, r Request) (*Ticket, Preset, error
 	if t.Filename, err = cleanFilename(r.Filename); err != nil {
 		return nil, p, err
 	}
-	if t.Type, err = p.declaredType(r.Type); err != nil {
+	if t.Type, err = p.declaredType(r.Type, t.Filename); err != nil {
 		return nil, p, err
 	}
 	if r.Size != nil {
@@ -152,7 +153,7 @@ func (s *Service) ticketFor(principal string, r Request) (*Ticket, Preset, error
 	return t, p, nil
 }
 
-func (p *Preset) declaredType(declared string) (string, error) {
+func (p *Preset) declaredType(declared, filename string) (string, error) {
 	mt, _, err := mime.ParseMediaType(declared)
 	if mt == "image/jpg" || mt == "image/pjpeg" { // what some clients say for image/jpeg
 		mt = "image/jpeg"
@@ -160,35 +161,24 @@ func (p *Preset) declaredType(declared string) (string, error) {
 	if err == nil && slices.Contains(p.Types, mt) {
 		return mt, nil
 	}
-	e := ErrTypeNotAllowed.With("%s Allowed: %s.", saidType(declared), typeNames(p.Types))
+	e := ErrTypeNotAllowed.With("%s Allowed: %s.", saidType(declared, filename), TypeNames(p.Types))
 	e.Field, e.Allowed = "type", p.Types
 	return "", e
 }
 
 // saidType never repeats more than a short, plain media type of the client's.
-func saidType(declared string) string {
+// A browser that does not know a type says none; the name tells then.
+func saidType(declared, filename string) string {
 	if mt, _, err := mime.ParseMediaType(declared); err == nil && len(mt) <= 64 {
 		return "Files of type " + mt + " are not allowed here."
+	}
+	if ext := plainExtension.FindString(filename); ext != "" {
+		return "Files called " + strings.ToLower(ext) + " are not allowed here."
 	}
 	return "The file's type is not known."
 }
 
-// typeNames says media types as people do: "JPEG, PNG or WebP".
-func typeNames(types []string) string {
-	names := make([]string, len(types))
-	for i, t := range types {
-		switch t {
-		case "image/webp":
-			names[i] = "WebP"
-		default:
-			names[i] = strings.ToUpper(strings.TrimPrefix(t, "image/"))
-		}
-	}
-	if n := len(names); n > 1 {
-		return strings.Join(names[:n-1], ", ") + " or " + names[n-1]
-	}
-	return strings.Join(names, "")
-}
+var plainExtension = regexp.MustCompile(`\.[A-Za-z0-9]{1,8}$`)
 
 func (p *Preset) declaredSize(n int64) error {
 	var e *Error

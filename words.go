@@ -35,3 +35,20 @@ func Bytes(n int64) string {
 	}
 	return strconv.FormatInt(n, 10) + " bytes"
 }
+
+// TypeNames says media types of pictures as people do: "JPEG, PNG or WebP".
+func TypeNames(types []string) string {
+	names := make([]string, len(types))
+	for i, t := range types {
+		switch t {
+		case "image/webp":
+			names[i] = "WebP"
+		default:
+			names[i] = strings.ToUpper(strings.TrimPrefix(t, "image/"))
+		}
+	}
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " or " + names[n-1]
+	}
+	return strings.Join(names, "")
+}

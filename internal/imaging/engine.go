@@ -33,9 +33,9 @@ func check(src []byte, p *postern.Preset) (*outline, error) {
 	}
 	kind, words := sniff(src)
 	if !slices.Contains(p.Types, kind) {
-		e := postern.ErrTypeNotAllowed.With("This is %s. Allowed: %s.", words, names(p.Types))
+		e := postern.ErrTypeNotAllowed.With("This is %s. Allowed: %s.", words, postern.TypeNames(p.Types))
 		if kind == "" {
-			e = postern.ErrTypeNotAllowed.With("This is %s, not a picture that can be shown. Allowed: %s.", words, names(p.Types))
+			e = postern.ErrTypeNotAllowed.With("This is %s, not a picture that can be shown. Allowed: %s.", words, postern.TypeNames(p.Types))
 		}
 		e.Allowed = p.Types
 		return nil, e
@@ -72,16 +72,6 @@ func over(o *outline, l *postern.PixelLimits) error {
 
 func megapixels(n int64) string {
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(n)/1e6), ".0") + " megapixels"
-}
-
-func names(types []string) string {
-	list := make([]string, len(types))
-	for i, t := range types {
-		if list[i] = strings.ToUpper(strings.TrimPrefix(t, "image/")); t == "image/webp" {
-			list[i] = "WebP"
-		}
-	}
-	return strings.Join(list, ", ")
 }
 
 // Render checks src as Probe does, decodes all of it and makes p's variants,

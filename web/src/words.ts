@@ -74,12 +74,15 @@ const buckets: Record<string, string> = {
  * The sentence of a problem: the server's own; or, for what was found out here,
  * the same as the server would say; or what happened between here and there.
  */
-export function sentence(p: Problem, file?: { type: string; size: number }): string {
+export function sentence(p: Problem, file?: { name?: string; type: string; size: number }): string {
   if (p.detail) return p.detail;
   const { code, status, bucket = '', limit = 0 } = p;
   switch (code) {
-    case 'type_not_allowed':
-      return `${file?.type ? `Files of type ${file.type} are not allowed here.` : 'The file’s type is not known.'} Allowed: ${kinds(p.allowed ?? [])}.`;
+    case 'type_not_allowed': {
+      // A browser that does not know a type says none; the name tells then.
+      const what = file?.type ? `of type ${file.type}` : /\.\w{1,8}$/.exec(file?.name ?? '')?.[0].toLowerCase().replace(/^/, 'called ');
+      return `${what ? `Files ${what} are not allowed here.` : 'The file’s type is not known.'} Allowed: ${kinds(p.allowed ?? [])}.`;
+    }
     case 'empty_file':
       return 'The file is empty (0 bytes).';
     case 'too_small':

@@ -41,6 +41,7 @@ test('every problem has a sentence', () => {
     [{ code: 'bucket_refused', status: 502, bucket: '' }, 'The bucket refused the file: it has a fault of its own. Try again in a moment.'],
   ]) assert.equal(sentence(problem, file), want);
   assert.match(sentence({ code: 'type_not_allowed', allowed: all }, { type: '', size: 1 }), /^The file’s type is not known\. Allowed: JPEG/);
+  assert.equal(sentence({ code: 'type_not_allowed', allowed: ['image/png'] }, { name: 'IMG_0001.HEIC', type: '', size: 1 }), 'Files called .heic are not allowed here. Allowed: PNG.');
   assert.match(sentence({ code: 'bucket_unreachable', status: 0 }), /CORS/);
   for (const code of ['server_unreachable', 'server_fault', 'bucket_unreachable', 'bucket_refused', 'unreadable', 'expired', 'unexpected']) {
     assert.match(sentence({ code, status: 418 }), /\.$/);
