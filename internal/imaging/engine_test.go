@@ -239,6 +239,15 @@ func TestThreat11_Bombs(t *testing.T) {
 	binary.LittleEndian.PutUint32(huge[4:], uint32(len(huge)-8))
 	refused(t, "16383² WebP", huge, postern.ErrTooManyPixels, "268.4 megapixels")
 
+	// A frame whose bitstream is larger than its frame and canvas say.
+	lie := photo.WebPAnimation(photo.Options{Width: 16, Height: 16}, 2)
+	k := bytes.Index(lie, []byte("VP8L"))
+	if k < 0 {
+		t.Fatal("the animation has no VP8L frame")
+	}
+	binary.LittleEndian.PutUint32(lie[k+9:], 16382|16382<<14)
+	refused(t, "WebP with a lying frame", lie, postern.ErrTooManyPixels, "268.4 megapixels")
+
 	// A header that lies about its data: what was allowed is not exceeded.
 	small := photo.GIF(photo.Options{Width: 50, Height: 50}, 1)
 	binary.LittleEndian.PutUint16(small[6:], 1)

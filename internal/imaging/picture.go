@@ -84,6 +84,19 @@ func eachPixel(m image.Image, f func(i int, r, g, b, a uint8)) {
 				i++
 			}
 		}
+	case *image.Paletted:
+		var palette [256][4]uint8
+		for k, c := range m.Palette {
+			r, g, b, a := c.RGBA()
+			palette[k] = [4]uint8{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), uint8(a >> 8)} //nolint:gosec // 16 bits to 8
+		}
+		for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+			for _, k := range m.Pix[m.PixOffset(bounds.Min.X, y):][:bounds.Dx()] {
+				c := &palette[k]
+				f(i, c[0], c[1], c[2], c[3])
+				i++
+			}
+		}
 	default:
 		for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
 			for x := bounds.Min.X; x < bounds.Max.X; x++ {

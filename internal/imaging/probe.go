@@ -55,8 +55,9 @@ func (o *outline) walkJPEG(b []byte) error {
 		if i+2 > len(b) {
 			return errTruncated
 		}
-		if b[i] != 0xFF {
-			return errCorrupt
+		if b[i] != 0xFF { // some cameras pad their segments; decoders look on
+			i++
+			continue
 		}
 		m := b[i+1]
 		switch {

@@ -150,29 +150,25 @@ func (o *outline) walkWebP(b []byte) error {
 			return errTruncated
 		}
 		body := b[i+8 : i+8+int(n)]
-		switch string(b[i : i+4]) {
+		switch name := string(b[i : i+4]); name {
 		case "VP8X":
 			if len(body) < 10 {
 				return errCorrupt
 			}
-			o.Width, o.Height = 1+uint24(body[4:]), 1+uint24(body[7:])
-		case "VP8 ":
-			if len(body) < 10 {
-				return errCorrupt
+			o.atLeast(1+uint24(body[4:]), 1+uint24(body[7:]))
+		case "VP8 ", "VP8L":
+			if err := o.bitstream(name, body); err != nil {
+				return err
 			}
-			o.still(int(binary.LittleEndian.Uint16(body[6:]))&0x3FFF, int(binary.LittleEndian.Uint16(body[8:]))&0x3FFF)
-		case "VP8L":
-			if len(body) < 5 {
-				return errCorrupt
-			}
-			v := binary.LittleEndian.Uint32(body[1:])
-			o.still(int(v&0x3FFF)+1, int(v>>14&0x3FFF)+1)
 		case "ANMF":
-			if len(body) < 16 {
+			if len(body) < 24 {
 				return errCorrupt
 			}
 			frames++
 			o.total += int64(1+uint24(body[6:])) * int64(1+uint24(body[9:]))
+			if err := o.frame(body[16:]); err != nil {
+				return err
+			}
 		case "EXIF":
 			if v := orientationOf(bytes.TrimPrefix(body, []byte("Exif\x00\x00"))); v != 0 {
 				o.orientation = v
@@ -188,9 +184,40 @@ func (o *outline) walkWebP(b []byte) error {
 	return nil
 }
 
-func (o *outline) still(w, h int) {
-	o.Width, o.Height = max(o.Width, w), max(o.Height, h)
+// frame walks the chunks of an animation's frame. The decoder goes by what
+// stands in the bitstream, whatever frame and canvas say, and so do the limits.
+func (o *outline) frame(b []byte) error {
+	for i := 0; i+8 <= len(b); {
+		n := int64(binary.LittleEndian.Uint32(b[i+4:]))
+		if int64(i)+8+n > int64(len(b)) {
+			return errTruncated
+		}
+		if name := string(b[i : i+4]); name == "VP8 " || name == "VP8L" {
+			if err := o.bitstream(name, b[i+8:i+8+int(n)]); err != nil {
+				return err
+			}
+		}
+		i += 8 + int(n+n&1)
+	}
+	return nil
 }
+
+// bitstream reads the dimensions of a VP8 (RFC 6386, section 9.1) or VP8L
+// (WebP lossless specification, section 3) bitstream.
+func (o *outline) bitstream(name string, b []byte) error {
+	switch {
+	case name == "VP8 " && len(b) >= 10:
+		o.atLeast(int(binary.LittleEndian.Uint16(b[6:]))&0x3FFF, int(binary.LittleEndian.Uint16(b[8:]))&0x3FFF)
+	case name == "VP8L" && len(b) >= 5:
+		v := binary.LittleEndian.Uint32(b[1:])
+		o.atLeast(int(v&0x3FFF)+1, int(v>>14&0x3FFF)+1)
+	default:
+		return errCorrupt
+	}
+	return nil
+}
+
+func (o *outline) atLeast(w, h int) { o.Width, o.Height = max(o.Width, w), max(o.Height, h) }
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
