@@ -263,6 +263,30 @@ func TestThreat25_CredentialExpiry(t *testing.T) {
 	}
 }
 
+// Threat 34: a ticket speaks for its own upload only.
+func TestThreat34_AnotherUploadsTicket(t *testing.T) {
+	s := signingService(t, nil)
+	a, err := s.Grant(t.Context(), "alice", Request{Type: "image/png"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Grant(t.Context(), "alice", Request{Type: "image/png"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Object{Key: IncomingPrefix + string(a.Ticket.ID), Metadata: map[string]string{ticketMeta: s.keys.seal(&b.Ticket)}}
+	if _, err := s.Verify(o, a.Ticket.ID); err == nil {
+		t.Error("another upload's ticket was taken")
+	}
+	o.Metadata[ticketMeta] = s.keys.seal(&a.Ticket)
+	if got, err := s.Verify(o, a.Ticket.ID); err != nil || got.ID != a.Ticket.ID {
+		t.Errorf("its own ticket: %+v, %v", got, err)
+	}
+	if _, err := s.Verify(Object{}, a.Ticket.ID); err == nil {
+		t.Error("no ticket was taken")
+	}
+}
+
 func TestPresetValidation(t *testing.T) {
 	for name, p := range map[string]Preset{
 		"name":     {Name: "Bad Name"},

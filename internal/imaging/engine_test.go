@@ -168,7 +168,7 @@ func TestThreat35_OrientationAndMetadata(t *testing.T) {
 	}
 }
 
-// Threat 7 and 10: what is no picture is named.
+// Threat 7: what is no picture is named.
 func TestThreat07_WrongKinds(t *testing.T) {
 	iso := func(brand string) []byte {
 		return append([]byte("\x00\x00\x00\x18ftyp"+brand+"\x00\x00\x00\x00"), make([]byte, 40)...)
@@ -197,12 +197,22 @@ func TestThreat07_WrongKinds(t *testing.T) {
 	if _, err := (Engine{}).Probe(photo.JPEG(photo.Options{Width: 10, Height: 10}), only); !errors.Is(err, postern.ErrTypeNotAllowed) {
 		t.Errorf("a JPEG where only PNG is allowed: %v", err)
 	}
+}
+
+// Threat 10: the head of one kind on the body of another opens nothing.
+func TestThreat10_ParserConfusion(t *testing.T) {
 	for name, src := range map[string]string{
 		"GIF header, JS body": "GIF89a=1;alert(document.domain)//" + strings.Repeat(" ", 50),
 		"JPEG header, HTML":   "\xFF\xD8\xFF<script>alert(1)</script>",
 		"PNG header, PDF":     "\x89PNG\r\n\x1a\n%PDF-1.7 " + strings.Repeat(" ", 50),
 	} {
 		if _, err := (Engine{}).Render(context.Background(), []byte(src), preset()); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	jpeg, png := photo.JPEG(photo.Options{Width: 60, Height: 40}), photo.PNG(photo.Options{Width: 60, Height: 40})
+	for name, src := range map[string][]byte{"JPEG head, PNG body": append(bytes.Clone(jpeg[:4]), png...), "PNG head, JPEG body": append(bytes.Clone(png[:8]), jpeg...)} {
+		if _, err := (Engine{}).Render(context.Background(), src, preset()); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}

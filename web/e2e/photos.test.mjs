@@ -133,6 +133,12 @@ describe('photos', { skip }, () => {
     assert.match(told.get('corrupted.jpg').problem, /damaged|cut short/);
   });
 
+  test('a bomb is refused with its size and the limit', { skip: !made && 'SKIPPED: POSTERN_PHOTOS names no folder' }, async (t) => {
+    const { page } = await visit(t, gate);
+    const told = await upload(page, made, ['bomb.png']);
+    assert.equal(told.get('bomb.png').problem, 'This picture has 60 megapixels; up to 50 megapixels are allowed.');
+  });
+
   test('nobody reads what a browser wrote', async () => {
     const answer = await fetch(`${gate.url}/uploads`, {
       method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ type: 'image/jpeg', filename: 'x.jpg' }),
