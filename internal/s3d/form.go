@@ -56,6 +56,7 @@ type form struct {
 	taken  int64  // bytes of the body taken so far
 	begun  bool   // the first delimiter was taken
 	last   bool   // the closing delimiter was taken
+	empty  bool   // the current part ended with its headers
 	err    error  // of r
 }
 
@@ -104,6 +105,10 @@ func (f *form) take(n int) {
 // chunk returns the next piece of the current part's content, valid until the
 // next call, and io.EOF at its end.
 func (f *form) chunk() ([]byte, error) {
+	if f.empty {
+		f.empty = false
+		return nil, io.EOF
+	}
 	for {
 		window := f.buf[f.lo:f.hi]
 		if i := bytes.Index(window[f.seen:], f.delim); i >= 0 {
@@ -203,7 +208,10 @@ func (f *form) headers() (part, error) {
 		}
 	}
 	lines := strings.Split(string(f.buf[f.lo:f.lo+end]), "\r\n")
-	f.take(end + 4)
+	f.take(end + 2)
+	if err := f.blankLine(); err != nil {
+		return part{}, err
+	}
 	if f.taken > maxPreFile {
 		return part{}, errPreFile
 	}
@@ -211,6 +219,25 @@ func (f *form) headers() (part, error) {
 		return part{}, errForm
 	}
 	return parsePart(lines)
+}
+
+// blankLine takes the empty line behind a part's headers. Its line end may be
+// the delimiter's own, since a body part may end with its headers (RFC 2046
+// §5.1.1: "MIME-part-headers [CRLF *OCTET]"); the part is empty then.
+func (f *form) blankLine() error {
+	for f.hi-f.lo < len(f.delim) && bytes.HasPrefix(f.delim, f.buf[f.lo:f.hi]) {
+		if err := f.fill(); err != nil {
+			return err
+		}
+	}
+	if bytes.HasPrefix(f.buf[f.lo:f.hi], f.delim) {
+		var err error
+		if f.empty, err = f.delimiter(); err != nil || f.empty {
+			return err
+		}
+	}
+	f.take(len("\r\n"))
+	return nil
 }
 
 func parsePart(lines []string) (p part, err error) {
