@@ -62,9 +62,8 @@ func (k keys) newID(now time.Time, life time.Duration, principal string, random 
 	if _, err := io.ReadFull(random, b[8:24]); err != nil {
 		return "", err
 	}
-	mac := k[0].idMAC(b[:24])
-	copy(b[24:28], mac)
-	copy(b[28:], k[0].idMAC(b[:28], principal))
+	k[0].mark(b[24:28], b[:24], "")
+	k[0].mark(b[28:], b[:28], principal)
 	return ID(idText.EncodeToString(b[:])), nil
 }
 
@@ -75,7 +74,7 @@ func (k keys) made(id ID) bool {
 		return false
 	}
 	for i := range k {
-		if hmac.Equal(b[24:28], k[i].idMAC(b[:24])) {
+		if k[i].marked(b[24:28], b[:24], "") {
 			return true
 		}
 	}
@@ -89,18 +88,21 @@ func (k keys) madeFor(id ID, principal string) bool {
 		return false
 	}
 	for i := range k {
-		if hmac.Equal(b[24:28], k[i].idMAC(b[:24])) && hmac.Equal(b[28:], k[i].idMAC(b[:28], principal)) {
+		if k[i].marked(b[24:28], b[:24], "") && k[i].marked(b[28:], b[:28], principal) {
 			return true
 		}
 	}
 	return false
 }
 
-func (k key) idMAC(b []byte, principal ...string) []byte {
-	h := hmac.New(sha256.New, k.id)
-	h.Write(b)
-	for _, p := range principal {
-		io.WriteString(h, p) //nolint:errcheck // hash.Hash never fails
-	}
-	return h.Sum(nil)[:4]
+// mark writes the short MAC of b and principal into dst.
+func (k *key) mark(dst, b []byte, principal string) {
+	var sum [sha256.Size]byte
+	copy(dst, k.id.append(sum[:0], b, []byte(principal)))
+}
+
+func (k *key) marked(mac, b []byte, principal string) bool {
+	var want [4]byte
+	k.mark(want[:], b, principal)
+	return hmac.Equal(mac, want[:])
 }

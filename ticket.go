@@ -39,8 +39,8 @@ const (
 
 // key is what is derived from one of the configured secrets.
 type key struct {
-	ticket []byte // seals tickets
-	id     []byte // marks ids
+	ticket macs // seals tickets
+	id     macs // marks ids
 }
 
 // keys holds the keys in use: the first seals, all of them open, so that a
@@ -56,7 +56,7 @@ func newKeys(secrets [][]byte) (keys, error) {
 		if len(s) < 32 {
 			return nil, errors.New("a secret must have at least 32 bytes")
 		}
-		ks[i] = key{ticket: derive(s, "postern ticket v1"), id: derive(s, "postern id v1")}
+		ks[i] = key{ticket: newMACs(derive(s, "postern ticket v1")), id: newMACs(derive(s, "postern id v1"))}
 	}
 	return ks, nil
 }
@@ -95,9 +95,7 @@ func (k keys) seal(t *Ticket) string {
 }
 
 func (k keys) sealRaw(b []byte) string {
-	h := hmac.New(sha256.New, k[0].ticket)
-	h.Write(b)
-	return base64.RawURLEncoding.EncodeToString(h.Sum(b))
+	return base64.RawURLEncoding.EncodeToString(k[0].ticket.append(b, b))
 }
 
 func appendString(b []byte, s string) []byte {
@@ -117,9 +115,7 @@ func (k keys) open(sealed string) (*Ticket, error) {
 	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
 	ours := false
 	for i := range k {
-		h := hmac.New(sha256.New, k[i].ticket)
-		h.Write(body)
-		ours = hmac.Equal(sum, h.Sum(nil)) || ours
+		ours = hmac.Equal(sum, k[i].ticket.append(nil, body)) || ours
 	}
 	if !ours || body[0] != ticketVersion {
 		return nil, errTicket

@@ -1,7 +1,6 @@
 package postern
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"time"
@@ -44,26 +43,31 @@ type grantJSON struct {
 
 // MarshalJSON writes the fields as one object, in order.
 func (f Fields) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
+	n := 2
+	for _, x := range f {
+		n += len(x.Name) + len(x.Value) + 6
+	}
+	b := append(make([]byte, 0, n), '{')
 	for i, x := range f {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		name, err := json.Marshal(x.Name)
-		if err != nil {
-			return nil, err
-		}
-		value, err := json.Marshal(x.Value)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(name)
-		b.WriteByte(':')
-		b.Write(value)
+		b = append(appendText(b, x.Name), ':')
+		b = appendText(b, x.Value)
 	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	return append(b, '}'), nil
+}
+
+// appendText appends s as JSON. What a form's fields hold is base64 and plain
+// words as a rule, which stand for themselves; the rest is encoding/json's.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			text, _ := json.Marshal(s) // a string always encodes
+			return append(b, text...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 type problemJSON struct {
