@@ -2,10 +2,13 @@ package imaging
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
@@ -17,21 +20,28 @@ import (
 )
 
 // decode opens the picture that o outlines. It is the door for further
-// engines: whatever returns a picture may stand here.
-func decode(src []byte, o *outline) (picture, error) {
+// engines: whatever returns a picture may stand here. A decoder that panics
+// has met a file it cannot take; the process lives.
+func decode(ctx context.Context, src []byte, o *outline) (p picture, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p, err = nil, errCorrupt.Because(fmt.Errorf("decoder panic: %v", v))
+		}
+	}()
 	var m image.Image
-	var err error
 	switch o.Type {
 	case "image/jpeg":
-		m, err = jpeg.Decode(bytes.NewReader(src))
+		m, err = jpeg.Decode(reading(ctx, src))
 	case "image/png":
-		m, err = png.Decode(bytes.NewReader(src))
+		m, err = png.Decode(reading(ctx, src))
 	case "image/gif":
-		m, err = gif.Decode(bytes.NewReader(src)) // the first frame alone
+		m, err = gif.Decode(reading(ctx, src)) // the first frame alone
 	case "image/webp":
-		m, err = decodeWebP(src)
+		m, err = decodeWebP(ctx, src)
 	}
 	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return nil, errTruncated.Because(err)
 	case err != nil:
@@ -48,8 +58,38 @@ func decode(src []byte, o *outline) (picture, error) {
 	if b := m.Bounds(); b.Dx() < 1 || b.Dy() < 1 || b.Dx() > o.Width || b.Dy() > o.Height {
 		return nil, errCorrupt
 	}
+	if o.Type == "image/gif" || o.Frames > 1 {
+		m = onCanvas(m, o)
+	}
 	return pictureOf(m), nil
 }
+
+// onCanvas puts the first frame of an animation where it stands, clear around
+// it, as browsers show it.
+func onCanvas(m image.Image, o *outline) image.Image {
+	canvas, at := image.Rect(0, 0, o.Width, o.Height), m.Bounds().Add(o.at)
+	if at == canvas {
+		return m
+	}
+	out := image.NewRGBA(canvas)
+	draw.Draw(out, at, m, m.Bounds().Min, draw.Src)
+	return out
+}
+
+// reading hands a decoder its bytes for as long as ctx lives.
+func reading(ctx context.Context, b []byte) io.Reader {
+	r := bytes.NewReader(b)
+	return readFunc(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return r.Read(p)
+	})
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 var errCMYK = postern.ErrUnsupported.With("This JPEG is made for print (CMYK). Save it with RGB colours.")
 
@@ -57,12 +97,12 @@ var errCMYK = postern.ErrUnsupported.With("This JPEG is made for print (CMYK). S
 //
 // x/image/webp hands out lossy pictures in studio range, black as 16 and white
 // as 235 (golang/go#40173): they are stretched here.
-func decodeWebP(src []byte) (image.Image, error) {
+func decodeWebP(ctx context.Context, src []byte) (image.Image, error) {
 	still, err := firstFrame(src)
 	if err != nil {
 		return nil, err
 	}
-	m, err := webp.Decode(bytes.NewReader(still))
+	m, err := webp.Decode(reading(ctx, still))
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,9 @@ import (
 // encode writes a JPEG, or a PNG where alpha matters, with the colour profile
 // and no other metadata.
 func encode(m image.Image, alpha bool, quality int, icc []byte) ([]byte, string, error) {
+	if _, grey := m.(*image.Gray); icc != nil && !profileFits(icc, grey) {
+		icc = nil // it would be read as for other colours than these
+	}
 	var b bytes.Buffer
 	if alpha {
 		if err := png.Encode(&b, m); err != nil {

@@ -47,6 +47,11 @@ func check(src []byte, p *postern.Preset) (*outline, error) {
 	if e := over(o, &p.Pixels); e != nil {
 		return nil, e
 	}
+	// A header that claims more than its data can fill is refused before
+	// anybody makes room for it.
+	if err == nil && o.ratio > 0 && o.packed < o.raw/o.ratio {
+		return nil, errCorrupt
+	}
 	return o, err
 }
 
@@ -59,39 +64,39 @@ func over(o *outline, l *postern.PixelLimits) error {
 	case max(o.Width, o.Height) > l.MaxSide:
 		return limit(postern.ErrSideTooLong.With("This picture has %d × %d pixels; up to %d a side are allowed.", o.Width, o.Height, l.MaxSide), int64(l.MaxSide))
 	case o.Pixels() > l.MaxPixels:
-		return limit(postern.ErrTooManyPixels.With("This picture has %s; up to %s are allowed.", megapixels(o.Pixels()), megapixels(l.MaxPixels)), l.MaxPixels)
+		return limit(postern.ErrTooManyPixels.With("This picture has %s; up to %s are allowed.", megapixels(o.Pixels(), l.MaxPixels), megapixels(l.MaxPixels, o.Pixels())), l.MaxPixels)
 	case o.Frames > l.MaxFrames:
 		return limit(postern.ErrTooManyFrames.With("This animation has %d frames; up to %d are allowed.", o.Frames, l.MaxFrames), int64(l.MaxFrames))
 	case o.total > l.MaxTotal:
-		return limit(postern.ErrTooManyFrames.With("The frames of this animation have %s together; up to %s are allowed.", megapixels(o.total), megapixels(l.MaxTotal)), l.MaxTotal)
+		return limit(postern.ErrTooManyFrames.With("The frames of this animation have %s together; up to %s are allowed.", megapixels(o.total, l.MaxTotal), megapixels(l.MaxTotal, o.total)), l.MaxTotal)
 	case o.Scans > l.MaxScans:
 		return limit(postern.ErrTooManyScans.With("This JPEG is stored in %d passes; up to %d are allowed.", o.Scans, l.MaxScans), int64(l.MaxScans))
 	}
 	return nil
 }
 
-func megapixels(n int64) string {
-	return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(n)/1e6), ".0") + " megapixels"
+// megapixels writes n so that it reads differently from other.
+func megapixels(n, other int64) string {
+	short := func(n int64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(n)/1e6), ".0") }
+	if short(n) == short(other) {
+		return fmt.Sprintf("%d pixels", n)
+	}
+	return short(n) + " megapixels"
 }
 
 // Render checks src as Probe does, decodes all of it and makes p's variants,
 // smallest first in the Image. Errors are *postern.Error when the file is at
 // fault, else ctx's or ours. A panic of a decoder is the file's fault.
-func (Engine) Render(ctx context.Context, src []byte, p *postern.Preset) (r *postern.Rendering, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			r, err = nil, errCorrupt.Because(fmt.Errorf("decoder panic: %v", v))
-		}
-	}()
+func (Engine) Render(ctx context.Context, src []byte, p *postern.Preset) (*postern.Rendering, error) {
 	o, err := check(src, p)
 	if err != nil {
 		return nil, err
 	}
-	m, err := decode(src, o)
+	m, err := decode(ctx, src, o)
 	if err != nil {
 		return nil, err
 	}
-	r = &postern.Rendering{Files: map[string][]byte{}}
+	r := &postern.Rendering{Files: map[string][]byte{}}
 	r.Image = postern.Image{Type: o.Type, Width: o.Width, Height: o.Height}
 	w, h := m.size()
 	r.Image.Width, r.Image.Height = w, h

@@ -3,6 +3,7 @@ package imaging
 import (
 	"bytes"
 	"encoding/binary"
+	"image"
 
 	"postern.example/postern"
 )
@@ -14,6 +15,13 @@ type outline struct {
 	orientation int   // EXIF, 1 to 8
 	icc         []byte
 	whole       bool // the file has its proper end
+
+	at     image.Point // of an animated WebP: where its first frame stands
+	ids    []byte      // of a JPEG: its components
+	seen   [256]bool   // and those that a scan has named
+	raw    int64       // bytes the coded samples must unpack to, at least
+	packed int64       // bytes there are to unpack
+	ratio  int64       // what one of them unpacks to at most; 0: unknown
 }
 
 var (
@@ -65,8 +73,13 @@ func (o *outline) walkJPEG(b []byte) error {
 			i++
 			continue
 		case m == 0xD9:
+			for _, id := range o.ids {
+				if !o.seen[id] {
+					return errCorrupt // a colour that no scan fills
+				}
+			}
 			o.whole = true
-			o.icc = joinICC(parts, chunks)
+			o.icc = usableProfile(joinICC(parts, chunks))
 			return nil
 		case m == 0x01 || m >= 0xD0 && m <= 0xD7:
 			i += 2
@@ -99,6 +112,15 @@ func (o *outline) walkJPEG(b []byte) error {
 			if seg[5] == 4 {
 				return postern.ErrUnsupported.With("This JPEG is made for print (CMYK). Save it with RGB colours.")
 			}
+			for c := seg[6:]; len(c) >= 3 && len(o.ids) < int(seg[5]); c = c[3:] {
+				o.ids = append(o.ids, c[0])
+			}
+			// Each 8×8 block of the first component takes a bit at least, and
+			// two when it is not progressive: a DC code and an AC code.
+			o.raw, o.ratio = int64(o.Width+7)/8*(int64(o.Height+7)/8), 8
+			if m != 0xC2 {
+				o.raw *= 2
+			}
 		case m >= 0xC3 && m <= 0xCF && m != 0xC4 && m != 0xC8 && m != 0xCC:
 			return postern.ErrUnsupported.With("This kind of JPEG (lossless or arithmetic) is not supported. Save it as a usual one.")
 		case m == 0xE1 && bytes.HasPrefix(seg, []byte("Exif\x00\x00")):
@@ -109,6 +131,10 @@ func (o *outline) walkJPEG(b []byte) error {
 			parts[int(seg[12])], chunks = seg[14:], int(seg[13])
 		case m == 0xDA:
 			o.Scans++
+			for c := seg[min(1, len(seg)):]; len(c) >= 5; c = c[2:] { // 3 bytes follow the list
+				o.seen[c[0]] = true
+			}
+			from := i
 			for {
 				k := bytes.IndexByte(b[i:], 0xFF)
 				if k < 0 || i+k+1 >= len(b) {
@@ -123,6 +149,7 @@ func (o *outline) walkJPEG(b []byte) error {
 					break
 				}
 			}
+			o.packed += int64(i - from)
 		}
 	}
 }

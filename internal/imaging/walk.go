@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
+	"image"
 	"io"
 )
 
@@ -39,6 +40,9 @@ func (o *outline) walkPNG(b []byte) error {
 			if o.Width < 0 || o.Height < 0 {
 				return errCorrupt
 			}
+			if n == 13 && i+18 <= len(b) {
+				o.unpacksTo(b[i+16], b[i+17])
+			}
 		}
 		if int64(i)+12+n > int64(len(b)) {
 			return errTruncated
@@ -53,13 +57,27 @@ func (o *outline) walkPNG(b []byte) error {
 			if v := orientationOf(body); v != 0 {
 				o.orientation = v
 			}
+		case "IDAT":
+			o.packed += n
 		case "iCCP":
-			o.icc = inflateICC(body)
+			o.icc = usableProfile(inflateICC(body))
 		case "IEND":
 			o.whole = true
 			return nil
 		}
 		i += 12 + int(n)
+	}
+}
+
+// unpacksTo notes how many bytes the scan lines have (PNG, sections 7.2 and 9),
+// and that deflate makes at most 1,032 of one (RFC 1951, section 3.2.5: a match
+// of 258 in two bits).
+func (o *outline) unpacksTo(depth, colour byte) {
+	channels := map[byte]int64{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+	line := 1 + (int64(o.Width)*channels*int64(depth)+7)/8
+	o.ratio, o.raw = 1032, 1<<62
+	if line <= o.raw/max(1, int64(o.Height)) {
+		o.raw = line * int64(o.Height)
 	}
 }
 
@@ -164,7 +182,9 @@ func (o *outline) walkWebP(b []byte) error {
 			if len(body) < 24 {
 				return errCorrupt
 			}
-			frames++
+			if frames++; frames == 1 {
+				o.at = image.Pt(2*uint24(body), 2*uint24(body[3:]))
+			}
 			o.total += int64(1+uint24(body[6:])) * int64(1+uint24(body[9:]))
 			if err := o.frame(body[16:]); err != nil {
 				return err
@@ -174,9 +194,7 @@ func (o *outline) walkWebP(b []byte) error {
 				o.orientation = v
 			}
 		case "ICCP":
-			if len(body) <= maxICC {
-				o.icc = body
-			}
+			o.icc = usableProfile(body)
 		}
 		i += 8 + int(n+n&1)
 	}
