@@ -76,6 +76,9 @@ func TestFuzzSeeds(t *testing.T) {
 		"gif": photo.GIF(small, 2), "webp": photo.WebP(small), "webp-alpha": photo.WebPAlpha(small), "webp-animation": photo.WebPAnimation(small, 2),
 		"huge": photo.PNGHeader(65535, 65535), "scans": scanBomb(3), "pdf": []byte("%PDF-1.7\n"), "svg": []byte("<svg/>"),
 	}
+	for _, name := range []string{"lossy.webp", "lossy-alpha.webp"} {
+		pictures[name] = lossy(t, name)
+	}
 	seeds := map[string]map[string][]byte{
 		"FuzzProbe": pictures, "FuzzRender": pictures,
 		"FuzzEXIF": {"exif": bytes.TrimPrefix(photo.EXIF(6, true), []byte("Exif\x00\x00")), "little": []byte("II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x03\x00\x00\x00"), "loop": []byte("MM\x00*\x00\x00\x00\x00")},
