@@ -224,12 +224,12 @@ func TestThreat05_PolicyInjection(t *testing.T) {
 	p, _ := policyOf(t, s, g, time.Now())
 	var fields []string
 	for _, c := range p.Conditions {
-		fields = append(fields, strings.ToLower(c.Field))
+		if c.Op != sigv4.OpLengthRange {
+			fields = append(fields, strings.ToLower(c.Field))
+		}
 	}
 	slices.Sort(fields)
-	want := []string{"", "bucket", "content-type", "key", "success_action_status", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-meta-postern"}
-	fields = slices.DeleteFunc(fields, func(f string) bool { return f == "content-length-range" })
-	want = slices.DeleteFunc(want, func(f string) bool { return f == "" && !slices.Contains(fields, "") })
+	want := []string{"bucket", "content-type", "key", "success_action_status", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-meta-postern"}
 	if !slices.Equal(fields, want) {
 		t.Errorf("conditions on %q, want %q", fields, want)
 	}

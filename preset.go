@@ -14,7 +14,7 @@ type Preset struct {
 	Types    []string      `yaml:"types,omitempty" json:"types"`                         // media types; default all of AcceptedTypes
 	MinBytes int64         `yaml:"min_bytes,omitempty" json:"min_bytes"`                 // default 1
 	MaxBytes int64         `yaml:"max_bytes,omitempty" json:"max_bytes"`                 // default 25 MB (25 000 000), at most 5 GiB
-	Life     time.Duration `yaml:"life,omitempty" json:"life" jsonschema:"type=string"`  // of a grant; default 10 min, 1 s to 1 h
+	Life     time.Duration `yaml:"life,omitempty" json:"life"`                           // of a grant; default 10 min, 1 s to 1 h
 	Pixels   PixelLimits   `yaml:"pixels,omitempty" json:"pixels"`                       // of the picture
 	Variants []VariantRule `yaml:"variants,omitempty" json:"variants"`                   // default thumb 256, medium 1024, large 2048
 	Quality  int           `yaml:"jpeg_quality,omitempty" json:"jpeg_quality,omitempty"` // of JPEG variants, 1 to 100; default 80

@@ -43,9 +43,6 @@ type Config struct {
 	Logger   *slog.Logger
 	Dir      string // kept by the caller; default a temporary folder
 	NoWorker bool   // nothing is checked until Work is called
-	// WrapBucket and WrapEngine put something between, to inject faults.
-	WrapBucket func(postern.Bucket) postern.Bucket
-	WrapEngine func(worker.Engine) worker.Engine
 	// SweepEvery is how often the worker sweeps; default once a second.
 	SweepEvery time.Duration
 	// Credentials are the bucket's and the signer's key; default: made anew.
@@ -56,8 +53,7 @@ type Config struct {
 // Gate is one running gate.
 type Gate struct {
 	Service *postern.Service
-	Bucket  postern.Bucket // the one the service uses
-	S3      *s3.Bucket     // the same, unwrapped
+	S3      *s3.Bucket // the bucket, as the service and the worker use it
 	Records *records.Records
 	Worker  *worker.Worker
 	Server  *s3d.Server // the embedded bucket
@@ -106,17 +102,13 @@ func Start(t testing.TB, c Config) *Gate {
 	must(t, "put CORS", g.S3.PutCORS(t.Context(), []s3.CORSRule{{
 		Origins: []string{Origin}, Methods: []string{"POST"}, Headers: []string{"*"}, Expose: []string{"ETag"}, MaxAge: time.Hour,
 	}}))
-	g.Bucket = g.S3
-	if c.WrapBucket != nil {
-		g.Bucket = c.WrapBucket(g.Bucket)
-	}
 
 	g.Records, err = records.Open(t.Context(), records.Config{Path: filepath.Join(g.Dir, "postern.db"), Now: c.Now, Logger: c.Logger})
 	must(t, "open records", err)
 	t.Cleanup(func() { must(t, "close records", g.Records.Close()) })
 
 	g.Service, err = postern.New(postern.Config{
-		Presets: c.Presets, Secrets: c.Secrets, Bucket: g.Bucket, Records: g.Records, Now: c.Now, Logger: c.Logger,
+		Presets: c.Presets, Secrets: c.Secrets, Bucket: g.S3, Records: g.Records, Now: c.Now, Logger: c.Logger,
 		Target: postern.Target{URL: g.BucketURL, Bucket: BucketName, Region: Region, Credentials: credentials},
 	})
 	must(t, "make service", err)
@@ -127,15 +119,11 @@ func Start(t testing.TB, c Config) *Gate {
 	t.Cleanup(api.Close)
 	g.URL = api.URL
 
-	var engine worker.Engine = imaging.Engine{}
-	if c.WrapEngine != nil {
-		engine = c.WrapEngine(engine)
-	}
 	if c.SweepEvery == 0 {
 		c.SweepEvery = time.Second
 	}
 	g.Worker, err = worker.New(worker.Config{
-		Service: g.Service, Bucket: g.Bucket, Queue: g.Records, Engine: engine,
+		Service: g.Service, Bucket: g.S3, Queue: g.Records, Engine: imaging.Engine{},
 		SweepEvery: c.SweepEvery, Now: c.Now, Logger: c.Logger,
 	})
 	must(t, "make worker", err)

@@ -14,7 +14,6 @@ type outline struct {
 	total       int64 // pixels of all frames
 	orientation int   // EXIF, 1 to 8
 	icc         []byte
-	whole       bool // the file has its proper end
 
 	at     image.Point // of an animated WebP: where its first frame stands
 	ids    []byte      // of a JPEG: its components
@@ -78,7 +77,6 @@ func (o *outline) walkJPEG(b []byte) error {
 					return errCorrupt // a colour that no scan fills
 				}
 			}
-			o.whole = true
 			o.icc = usableProfile(joinICC(parts, chunks))
 			return nil
 		case m == 0x01 || m >= 0xD0 && m <= 0xD7:

@@ -62,7 +62,6 @@ func (o *outline) walkPNG(b []byte) error {
 		case "iCCP":
 			o.icc = usableProfile(inflateICC(body))
 		case "IEND":
-			o.whole = true
 			return nil
 		}
 		i += 12 + int(n)
@@ -125,7 +124,6 @@ func (o *outline) walkGIF(b []byte) error {
 			if o.Frames == 0 {
 				return errCorrupt
 			}
-			o.whole = true
 			return nil
 		case 0x21:
 			if i += 2; !blocks() {
@@ -160,7 +158,6 @@ func (o *outline) walkWebP(b []byte) error {
 		return errTruncated
 	}
 	b = b[:size+8]
-	o.whole = true
 	frames := 0
 	for i := 12; i+8 <= len(b); {
 		n := int64(binary.LittleEndian.Uint32(b[i+4:]))
