@@ -1,8 +1,10 @@
 package sigv4_test
 
 import (
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +62,40 @@ func BenchmarkVerifyRequest(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := v.Request(in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// 1 MiB in chunks of 64 KiB. The first is mostly SHA-256.
+
+func BenchmarkChunkedSigned(b *testing.B) { benchmarkChunked(b, sigv4.StreamingPayload) }
+
+func BenchmarkChunkedUnsignedTrailer(b *testing.B) {
+	benchmarkChunked(b, sigv4.StreamingUnsignedTrailer)
+}
+
+func benchmarkChunked(b *testing.B, mode string) {
+	const size = 1 << 20
+	e := encoding{mode: mode, chunk: 64 << 10}
+	if mode != sigv4.StreamingPayload {
+		e.trailer = []string{"x-amz-checksum-crc32:AAAAAA=="}
+	}
+	id, c := streaming(b, mode, size, e.names()...)
+	encoded := e.encode(c, textOf(size))
+	in, p := strings.NewReader(encoded), make([]byte, 32<<10)
+	b.SetBytes(size)
+	b.ReportAllocs()
+	for b.Loop() {
+		in.Reset(encoded)
+		r, err := id.Chunked(in, size, e.names())
+		if err != nil {
+			b.Fatal(err)
+		}
+		for err == nil {
+			_, err = r.Read(p)
+		}
+		if err != io.EOF { //nolint:errorlint // by the contract of io.Reader
 			b.Fatal(err)
 		}
 	}

@@ -122,11 +122,12 @@ func (c *canonicalizer) addPair(name, value string) {
 // addQuery adds all of a raw query but the parameter called except.
 func (c *canonicalizer) addQuery(raw, except string) error {
 	for raw != "" {
-		var name, value string
-		name, value, raw = cutPair(raw)
-		if name == "" && value == "" {
+		if raw[0] == '&' { // nothing between two; "=" is an empty name, for url.Values too
+			raw = raw[1:]
 			continue
 		}
+		var name, value string
+		name, value, raw = cutPair(raw)
 		start := len(c.query)
 		var okName, okValue bool
 		c.query, okName = appendReencoded(c.query, name)

@@ -52,6 +52,16 @@
 //  11. Two size ranges are an intersection; [0,0] is the empty file, not "no
 //     limit".
 //
+// Of aws-chunked bodies ("Transferring Payload in Multiple Chunks" and
+// "Including Trailing Headers" in the S3 API reference; see [Identity.Chunked]):
+//
+//  12. They need the Authorization header. The headers that say how to read
+//     them are signed, as all x-amz-* are.
+//  13. A body is good when every signature, its trailer and its length are, and
+//     nothing follows. Only then does [ChunkReader.Read] return io.EOF.
+//  14. A trailer has what was announced and no more, whether signed or not. An
+//     unsigned one, or unsigned chunks, must not look signed.
+//
 // # Errors
 //
 // Verification returns an *[Error] with S3's code, status and words, ready to
@@ -61,5 +71,6 @@
 // # Concurrency
 //
 // A [Signer] and a [Verifier] are safe for concurrent use. So are all functions
-// and the methods of [Policy], as long as nobody writes to the policy.
+// and the methods of [Policy], as long as nobody writes to the policy. A
+// [ChunkReader] is for one goroutine.
 package sigv4

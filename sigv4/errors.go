@@ -48,6 +48,14 @@ var (
 	ErrAuthorizationQueryParameters = &Error{Code: "AuthorizationQueryParametersError", Status: http.StatusBadRequest, Message: "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."}
 	ErrEntityTooLarge               = &Error{Code: "EntityTooLarge", Status: http.StatusBadRequest, Message: "Your proposed upload exceeds the maximum allowed size"}
 	ErrEntityTooSmall               = &Error{Code: "EntityTooSmall", Status: http.StatusBadRequest, Message: "Your proposed upload is smaller than the minimum allowed size"}
+
+	// Of aws-chunked bodies. Code and words are S3's, recorded in versitygw's
+	// issues 1656, 1666, 1683, 1684 and 1690; the 403 in aws-sdk-cpp's 2727.
+
+	ErrIncompleteBody       = &Error{Code: "IncompleteBody", Status: http.StatusBadRequest, Message: "The request body terminated unexpectedly"}
+	ErrInvalidChunkSize     = &Error{Code: "InvalidChunkSizeError", Status: http.StatusForbidden, Message: "Only the last chunk is allowed to have a size less than 8192 bytes"}
+	ErrMalformedTrailer     = &Error{Code: "MalformedTrailerError", Status: http.StatusBadRequest, Message: "The request contained trailing data that was not well-formed or did not conform to our published schema."}
+	ErrMissingContentLength = &Error{Code: "MissingContentLength", Status: http.StatusLengthRequired, Message: "You must provide the Content-Length HTTP header."}
 )
 
 // with returns a copy of e that says message and carries extra, which are

@@ -30,20 +30,25 @@ const (
 // Identity says who signed a request, and what of it.
 type Identity struct {
 	AccessKeyID   string
-	Presigned     bool     // by query, not by header
-	SignedHeaders []string // lower case, sorted; always with host
+	SignedAt      time.Time // X-Amz-Date, UTC, to the second
+	Presigned     bool      // by query, not by header
+	SignedHeaders []string  // lower case, sorted; always with host
 	// PayloadHash is what the body must be: its SHA-256 in lower-case hex,
 	// [UnsignedPayload], or one of S3's STREAMING- names, literally. The body
 	// itself was not read: holding it against this is up to the caller, as is
-	// refusing what he does not understand.
+	// refusing what he does not understand. [Identity.Chunked] does it for the
+	// STREAMING- names.
 	PayloadHash string
+
+	seed *seed // nil: the body is not aws-chunked, or the request presigned
 }
 
 // claim is what a request says of its signature.
 type claim struct {
 	credential, date, signedHeaders, signature, token string
 
-	algorithm, expires, payload string // by query only
+	at                          time.Time // date, parsed
+	algorithm, expires, payload string    // by query only
 	presigned                   bool
 }
 
@@ -227,6 +232,7 @@ func (v *Verifier) byHeader(r *http.Request, c claim) (Identity, error) {
 	if s.day != dayOf(date) {
 		return Identity{}, malformed(otherDay(s, c.date))
 	}
+	c.at = date
 	if now := v.now(); now.Sub(date).Abs() > MaxSkew {
 		return Identity{}, ErrRequestTimeTooSkewed.with(ErrRequestTimeTooSkewed.Message,
 			"RequestTime", c.date, "ServerTime", serverTime(now), "MaxAllowedSkewMilliseconds", strconv.FormatInt(MaxSkew.Milliseconds(), 10))
@@ -267,6 +273,7 @@ func (v *Verifier) byQuery(r *http.Request, c claim) (Identity, error) {
 	case s.day != dayOf(date):
 		return Identity{}, inQuery(otherDay(s, c.date))
 	}
+	c.at = date
 	life, err := parseExpires(c.expires)
 	if err != nil {
 		return Identity{}, err
@@ -350,7 +357,8 @@ func (v *Verifier) check(r *http.Request, c claim, s scope, payload string) (Ide
 	if err := w.addQuery(r.URL.RawQuery, except); err != nil {
 		return Identity{}, err
 	}
-	w.request(r.Method, r.URL.Path, payload, c.date, v.keys.key(cred, v.Region, s.day).scope)
+	key := v.keys.key(cred, v.Region, s.day)
+	w.request(r.Method, r.URL.Path, payload, c.date, key.scope)
 	// A header that is signed but not there cannot be what was meant, even
 	// if the empty text was signed.
 	if !v.signed(cred, s, w.text, c.signature) || !complete {
@@ -363,7 +371,11 @@ func (v *Verifier) check(r *http.Request, c claim, s scope, payload string) (Ide
 	if err := v.live(cred, c.token); err != nil {
 		return Identity{}, err
 	}
-	return Identity{AccessKeyID: s.id, Presigned: c.presigned, SignedHeaders: names, PayloadHash: payload}, nil
+	id := Identity{AccessKeyID: s.id, SignedAt: c.at, Presigned: c.presigned, SignedHeaders: names, PayloadHash: payload}
+	if !c.presigned && isStreaming(payload) {
+		id.seed = &seed{key: key, date: c.date, signature: c.signature}
+	}
+	return id, nil
 }
 
 // received returns the values of a header; net/http keeps two of them apart.

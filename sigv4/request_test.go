@@ -369,6 +369,7 @@ func TestSpellingsOfOneRequest(t *testing.T) {
 		"/b/%61%20b%7Ec/d?" + query:                               true,
 		"/b/a%20b%7ec%2Fd?" + query:                               true,
 		"/b/a%20b~c/d?&&" + query:                                 true,
+		"/b/a%20b~c/d?=&" + query:                                 false,
 		"/b/a%20b~c/d?" + strings.Replace(query, "%20", "+", 1):   true,
 		"/b/a%20b~c/d?" + strings.ReplaceAll(query, "%2F", "/"):   true,
 		"/b/a%20b~c/d?" + strings.ReplaceAll(query, "%2F", "%2f"): true,

@@ -207,9 +207,7 @@ func errUnsupported() *Error {
 // validPayloadHash knows a SHA-256 in lower-case hex, UNSIGNED-PAYLOAD and the
 // names of bodies that are signed chunk by chunk.
 func validPayloadHash(s string) bool {
-	switch s {
-	case UnsignedPayload,
-		"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", "STREAMING-UNSIGNED-PAYLOAD-TRAILER":
+	if s == UnsignedPayload || isStreaming(s) {
 		return true
 	}
 	for i := range len(s) {
