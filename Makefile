@@ -1,5 +1,5 @@
 # Each target is one command, and CI calls the same ones.
-.PHONY: run build test lint fuzz bench web
+.PHONY: run build test clients oracle lint fuzz bench bench-bucket web
 
 run: ## the gate on this machine, with nothing to configure
 	go run ./cmd/postern serve
@@ -10,6 +10,12 @@ build: ## bin/postern, static
 test: ## everything, with what it needs installed: Go, Node and real Chromium
 	bash .ci/test
 
+clients: ## stock S3 clients (Go, Python, Node, curl) against the built bucket
+	bash .ci/clients
+
+oracle: ## our assumptions about S3, asked of versitygw and MinIO as well; the first run builds both (20 min)
+	bash .ci/oracle
+
 lint: ## the linters of .golangci.yml; the first run builds them
 	go tool -modfile=tools.mod golangci-lint run ./...
 
@@ -18,6 +24,9 @@ fuzz: ## each parser of hostile bytes for FUZZTIME (30s)
 
 bench: build ## our figures beside those of named peers, in one run
 	cd bench && POSTERN_BIN=../bin/postern go test -run '^$$' -bench . -benchmem -count $(or $(COUNT),1)
+
+bench-bucket: build ## the bucket beside versitygw and MinIO, which the first run builds (20 min)
+	bash .ci/bench-bucket $(or $(ROUNDS),5)
 
 web: ## web/dist and the generated sources, from web/src
 	go generate ./web

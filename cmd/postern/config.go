@@ -74,3 +74,8 @@ func printJSON(w io.Writer, v any) error {
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }
+
+// printLine prints one line of JSON, for programs that wait for it.
+func printLine(w io.Writer, v any) error {
+	return json.NewEncoder(w).Encode(v)
+}

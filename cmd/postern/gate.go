@@ -104,6 +104,13 @@ func (g *gate) openEmbedded(ctx context.Context, c gateConfig) (target string, e
 		return "", fmt.Errorf("open embedded bucket: %w", err)
 	}
 	g.closeLater(func(context.Context) error { return g.embedded.Close() })
+	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	swept := make(chan struct{})
+	go func() {
+		defer close(swept)
+		g.embedded.Run(sweeping)
+	}()
+	g.closeLater(func(context.Context) error { stop(); <-swept; return nil })
 	server := newServer(logged(patient(g.embedded), c.log, slog.LevelDebug), c.log)
 	go server.Serve(c.bucketListener) //nolint:errcheck // it ends by the shutdown below
 	g.closeLater(func(ctx context.Context) error {

@@ -87,6 +87,7 @@ func root(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string)
 		HideVersion: true, // there is a command for it
 		Commands: []*cli.Command{
 			serveCommand(stdout, stderr, getenv),
+			bucketCommand(stdout, stderr, getenv),
 			presetsCommand(stdout, getenv),
 			configCommand(stdout, getenv),
 			versionCommand(stdout),

@@ -45,6 +45,8 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve":     serveScript,
+			"bucket":    bucketScript,
+			"s3":        s3Script,
 			"halt":      haltScript,
 			"interrupt": interruptScript,
 			"ended":     endedScript,
@@ -64,6 +66,7 @@ type runningKey struct{}
 
 // running is a script's gate.
 type running struct {
+	name   string // "serve" or "bucket"
 	cmd    *exec.Cmd
 	exited chan error
 	held   net.Conn // of hold
@@ -80,23 +83,40 @@ func serveScript(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || r.cmd != nil {
 		ts.Fatalf("usage: serve [flag...], once until halt")
 	}
-	path, err := lookIn(ts.Getenv("PATH"), "postern")
-	ts.Check(err)
 	any := []string{"serve"}
 	for _, l := range []string{"--listen", "--bucket-listen", "--admin-listen"} {
 		any = append(any, l, "127.0.0.1:0")
 	}
-	stdout, err := os.Create(ts.MkAbs("serve.out"))
-	ts.Check(err)
-	stderr, err := os.OpenFile(ts.MkAbs("serve.err"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	ts.Check(err)
-	r.cmd = exec.Command(path, append(any, args...)...)
-	r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = ts.MkAbs("."), stdout, stderr
-	r.cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
+	var env []string
 	for _, x := range table() {
-		for _, name := range x.env {
-			r.cmd.Env = append(r.cmd.Env, name+"="+ts.Getenv(name))
+		env = append(env, x.env...)
+	}
+	said := r.start(ts, "serve", append(any, args...), env)
+	for name, pattern := range map[string]string{
+		"URL": `ready: (http://\S+)`, "BUCKET": `served on (http://\S+)`, "ADMIN": `metrics  (http://[^/\s]+)`,
+	} {
+		if m := regexp.MustCompile(pattern).FindStringSubmatch(said); m != nil {
+			ts.Setenv(name, m[1])
 		}
+	}
+	ts.Setenv("PORT", ts.Getenv("URL")[strings.LastIndex(ts.Getenv("URL"), ":")+1:])
+}
+
+// start starts the program and waits until it says that it is ready. What it
+// writes goes to NAME.out, which is returned, and NAME.err. Of the script's
+// variables it gets PATH, HOME and those named.
+func (r *running) start(ts *testscript.TestScript, name string, args, env []string) (said string) {
+	path, err := lookIn(ts.Getenv("PATH"), "postern")
+	ts.Check(err)
+	stdout, err := os.Create(ts.MkAbs(name + ".out"))
+	ts.Check(err)
+	stderr, err := os.OpenFile(ts.MkAbs(name+".err"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	r.name, r.cmd = name, exec.Command(path, args...)
+	r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = ts.MkAbs("."), stdout, stderr
+	r.cmd.Env = []string{"GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
+	for _, name := range append(env, "PATH", "HOME", "TMPDIR") {
+		r.cmd.Env = append(r.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(r.cmd.Start())
 	exited := make(chan error, 1)
@@ -106,24 +126,16 @@ func serveScript(ts *testscript.TestScript, neg bool, args []string) {
 		exited <- errors.Join(cmd.Wait(), stdout.Close(), stderr.Close())
 	}()
 	ts.Defer(func() { cmd.Process.Kill() }) //nolint:errcheck // it may have ended
-	var said string
-	eventually(ts, "the gate to be ready", func() bool {
+	eventually(ts, name+" to be ready", func() bool {
 		select {
 		case err := <-exited:
-			ts.Fatalf("serve ended: %v\n%s", err, ts.ReadFile("serve.err"))
+			ts.Fatalf("%s ended: %v\n%s", name, err, ts.ReadFile(name+".err"))
 		default:
 		}
-		said = ts.ReadFile("serve.out")
-		return strings.Contains(said, "Ctrl-C to stop.")
+		said = ts.ReadFile(name + ".out")
+		return strings.Contains(said, "Ctrl-C to stop.") || strings.HasSuffix(said, "}\n")
 	})
-	for name, pattern := range map[string]string{
-		"URL": `ready: (http://\S+)`, "BUCKET": `served on (http://\S+)`, "ADMIN": `metrics  (http://[^/\s]+)`,
-	} {
-		if m := regexp.MustCompile(pattern).FindStringSubmatch(said); m != nil {
-			ts.Setenv(name, m[1])
-		}
-	}
-	ts.Setenv("PORT", ts.Getenv("URL")[strings.LastIndex(ts.Getenv("URL"), ":")+1:])
+	return said
 }
 
 // halt ends the gate as Ctrl-C does and wants exit code 0; "halt kill" ends it
@@ -170,11 +182,11 @@ func (r *running) wait(ts *testscript.TestScript, by syscall.Signal) {
 	select {
 	case <-r.exited: //nolint:errcheck // the state says how
 	case <-time.After(patience):
-		ts.Fatalf("serve does not end")
+		ts.Fatalf("%s does not end", r.name)
 	}
 	state := r.cmd.ProcessState
 	if got, ok := state.Sys().(syscall.WaitStatus); by == 0 && !state.Success() || by != 0 && ok && got.Signal() != by {
-		ts.Fatalf("serve ended with %v, want signal %d\n%s", state, by, ts.ReadFile("serve.err"))
+		ts.Fatalf("%s ended with %v, want signal %d\n%s", r.name, state, by, ts.ReadFile(r.name+".err"))
 	}
 	r.cmd = nil
 }

@@ -106,6 +106,14 @@ func (a *answer) WriteHeader(status int) {
 	a.ResponseWriter.WriteHeader(status)
 }
 
+// ReadFrom keeps the way open on which a file goes straight to its connection.
+func (a *answer) ReadFrom(r io.Reader) (int64, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	return io.Copy(a.ResponseWriter, r)
+}
+
 // Unwrap serves http.ResponseController.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
@@ -118,6 +126,9 @@ func (a *answer) code() int {
 
 // logged writes one line for each request, without its query.
 func logged(next http.Handler, logger *slog.Logger, level slog.Level) http.Handler {
+	if !logger.Enabled(context.Background(), level) {
+		return next
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		out := &answer{ResponseWriter: w}

@@ -35,7 +35,7 @@ func splitPath(u *url.URL) (bucket, key string, err error) {
 // out of the folder or to one of our own files.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 func checkBucketName(name string) error {
-	bad := fault(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid.")
+	bad := errBucketName()
 	if len(name) < 3 || len(name) > 63 || strings.Contains(name, "..") || !filepath.IsLocal(name) {
 		return bad
 	}

@@ -6,13 +6,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"time"
+
+	"postern.example/postern/internal/s3d/access"
 )
 
 // bucket is one bucket's folder.
 type bucket struct {
 	name   string
 	dir    string
+	disk   *disk
 	index  *index
 	random func() string // a new name for a draft
 
@@ -22,31 +27,80 @@ type bucket struct {
 	// the rename follows: of many writers with If-None-Match one wins.
 	shards [256]sync.Mutex
 
-	corsMu sync.RWMutex
-	cors   []corsRule // nil: none; as in cors.xml
-	xml    []byte     // cors.xml itself
+	// life is held for reading by whoever adds an object, and for writing by
+	// whoever deletes the bucket once it is empty.
+	life sync.RWMutex
+	gone bool
+
+	created time.Time // set by open and create
+
+	cors      setting[[]corsRule]
+	policy    setting[*access.Policy]
+	public    setting[publicAccess]
+	lifecycle setting[[]lifecycleRule]
 }
 
 const (
 	objectsDir = "objects"
 	draftsDir  = "tmp"
-	corsFile   = "cors.xml"
+	// createdFile holds the time of CreateBucket as RFC 3339 text.
+	createdFile = "created"
 )
 
-func newBucket(dir, name string, random func() string) *bucket {
-	dir = filepath.Join(dir, name)
-	return &bucket{name: name, dir: dir, index: newIndex(filepath.Join(dir, objectsDir)), random: random}
+func (s *Server) newBucket(name string) *bucket {
+	dir := filepath.Join(s.dir, name)
+	return &bucket{
+		name: name, dir: dir, disk: &s.disk, index: newIndex(filepath.Join(dir, objectsDir)), random: s.randomName,
+		cors:   setting[[]corsRule]{file: "cors.xml", parse: parseCORS},
+		policy: setting[*access.Policy]{file: "policy.json", parse: parsePolicy(name)},
+		public: setting[publicAccess]{file: "public-access.xml", parse: parsePublicAccess},
+
+		lifecycle: setting[[]lifecycleRule]{file: "lifecycle.xml", parse: parseLifecycle},
+	}
 }
 
 // create makes the folders. The bucket exists from the moment objects does,
 // which is why it comes last.
-func (b *bucket) create() error {
-	for _, d := range []string{b.dir, filepath.Join(b.dir, draftsDir), filepath.Join(b.dir, objectsDir)} {
-		if err := os.Mkdir(d, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+func (b *bucket) create(now time.Time) error {
+	for _, d := range []string{b.dir, filepath.Join(b.dir, draftsDir)} {
+		if err := b.disk.mkdir(d); err != nil {
 			return fmt.Errorf("create bucket: %w", err)
 		}
 	}
-	return errors.Join(syncDir(b.dir), syncDir(filepath.Dir(b.dir)))
+	if err := b.keepCreated(now); err != nil {
+		return fmt.Errorf("create bucket: %w", err)
+	}
+	if err := b.disk.mkdir(b.index.objects); err != nil {
+		return fmt.Errorf("create bucket: %w", err)
+	}
+	return errors.Join(b.disk.syncDir(b.dir), b.disk.syncDir(filepath.Dir(b.dir)))
+}
+
+// keepCreated notes when the bucket was made.
+func (b *bucket) keepCreated(at time.Time) error {
+	b.created = at.UTC().Truncate(time.Millisecond)
+	return b.disk.writeFile(b.dir, createdFile, b.random(), []byte(b.created.Format(time.RFC3339Nano)+"\n"))
+}
+
+// readCreated returns when the bucket in a folder was made. One from before
+// this was noted has the time of its folder.
+func readCreated(dir string) (time.Time, error) {
+	text, err := os.ReadFile(filepath.Join(dir, createdFile)) //nolint:gosec // a name of our own
+	if errors.Is(err, fs.ErrNotExist) {
+		fi, err := os.Stat(dir)
+		if err != nil {
+			return time.Time{}, err
+		}
+		return fi.ModTime().UTC(), nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	at, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(text)))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("open bucket: read %s: %w", createdFile, err)
+	}
+	return at, nil
 }
 
 // open reads the bucket's settings. Its error is fs.ErrNotExist when there is
@@ -57,18 +111,9 @@ func (b *bucket) open() error {
 	} else if !fi.IsDir() {
 		return fs.ErrNotExist
 	}
-	doc, err := os.ReadFile(filepath.Join(b.dir, corsFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("open bucket: %w", err)
-	}
-	if b.cors, err = parseCORS(doc); err != nil {
-		return fmt.Errorf("open bucket: read %s: %w", corsFile, err)
-	}
-	b.xml = doc
-	return nil
+	var err error
+	b.created, err = readCreated(b.dir)
+	return errors.Join(err, b.cors.open(b.dir), b.policy.open(b.dir), b.public.open(b.dir), b.lifecycle.open(b.dir))
 }
 
 // clean removes the drafts that a crash left behind, and makes folders durable
@@ -82,8 +127,18 @@ func (b *bucket) clean() error {
 		}
 		return err
 	}
-	if err := errors.Join(syncDir(b.index.objects), syncDir(b.dir)); err != nil {
+	if err := errors.Join(b.disk.syncDir(b.index.objects), b.disk.syncDir(b.dir)); err != nil {
 		return err
+	}
+	// The folder's time changes with the settings, so it is noted now.
+	if _, err := os.Stat(filepath.Join(b.dir, createdFile)); errors.Is(err, fs.ErrNotExist) {
+		at, err := readCreated(b.dir)
+		if err == nil {
+			err = errors.Join(b.disk.mkdir(filepath.Join(b.dir, draftsDir)), b.keepCreated(at))
+		}
+		if err != nil {
+			return err
+		}
 	}
 	names, err := readNames(filepath.Join(b.dir, draftsDir))
 	if err != nil {
@@ -93,11 +148,17 @@ func (b *bucket) clean() error {
 		if !isDraftName(n) {
 			continue
 		}
-		if err := os.Remove(filepath.Join(b.dir, draftsDir, n)); err != nil {
+		if err := b.disk.remove(filepath.Join(b.dir, draftsDir, n)); err != nil {
 			return fmt.Errorf("remove draft: %w", err)
 		}
 	}
 	return nil
+}
+
+func (b *bucket) isGone() bool {
+	b.life.RLock()
+	defer b.life.RUnlock()
+	return b.gone
 }
 
 func (b *bucket) path(key string) (shard byte, path string) {
@@ -112,66 +173,121 @@ func (b *bucket) openKey(key string) (*os.File, *object, error) {
 	return openObject(path, key)
 }
 
-// has reports whether there is an object.
-func (b *bucket) has(key string) (bool, error) {
-	f, _, err := b.openKey(key)
+// find returns what there is to say about an object, nil when there is none.
+func (b *bucket) find(key string) (*object, error) {
+	f, o, err := b.openKey(key)
 	if err == nil {
-		return true, f.Close()
+		return o, f.Close()
 	}
 	if isNoObject(err) {
-		return false, nil
+		return nil, nil //nolint:nilnil // no object is an answer
 	}
-	return false, err
+	return nil, err
+}
+
+// precondition is what must be true of the object that a write is to replace.
+// The zero value is always met.
+type precondition struct {
+	absent bool   // If-None-Match: *
+	etag   string // If-Match: the ETag that it must have, or "*" for any
+	// file is the very file that must be there, or else errReplaced: a change
+	// of an object that is made of what was read from it. Every write makes a
+	// new file, and while the old one is open nothing else can be the same.
+	file os.FileInfo
+}
+
+// met holds it against what is there now. Errors are S3's answers.
+func (p precondition) met(b *bucket, key string) error {
+	if p == (precondition{}) {
+		return nil
+	}
+	if p.file != nil {
+		_, path := b.path(key)
+		now, err := os.Stat(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err != nil || !os.SameFile(p.file, now) {
+			return errReplaced
+		}
+	}
+	o, err := b.find(key)
+	switch {
+	case err != nil:
+		return err
+	case p.absent && o != nil:
+		return errPrecondition("If-None-Match")
+	case p.etag != "" && o == nil:
+		return errNoKey(key)
+	case p.etag != "" && p.etag != "*" && p.etag != o.ETag:
+		return errPrecondition("If-Match")
+	}
+	return nil
 }
 
 // remove deletes an object durably. That there is none is no error.
-func (b *bucket) remove(key string) error {
+func (b *bucket) remove(key string, p precondition) error {
 	shard, path := b.path(key)
-	b.shards[shard].Lock()
-	err := os.Remove(path)
-	if err == nil {
-		b.index.remove(key)
-	}
-	b.shards[shard].Unlock()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("delete object: %w", err)
+	if err := b.unlink(key, shard, path, p); err != nil {
+		return err
 	}
 	// Also when it is gone already: whoever removed it may not have synced yet.
-	if err := syncDir(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := b.disk.syncDir(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete object: %w", err)
 	}
 	return nil
 }
 
-// commit makes a finished draft the object, durably. With onlyNew it reports
-// errExists, and changes nothing, when there is an object already. The draft is
-// gone afterwards in any case.
-func (b *bucket) commit(d *draft, o *object, onlyNew bool) error {
+func (b *bucket) unlink(key string, shard byte, path string, p precondition) error {
+	b.life.RLock()
+	defer b.life.RUnlock()
+	if b.gone { // the folder may be another bucket's of the same name by now
+		return errNoBucket(b.name)
+	}
+	b.shards[shard].Lock()
+	defer b.shards[shard].Unlock()
+	if err := p.met(b, key); err != nil {
+		return err
+	}
+	err := b.disk.remove(path)
+	if err == nil {
+		b.index.remove(key)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete object: %w", err)
+	}
+	return nil
+}
+
+// commit makes a finished draft the object, durably, if what is there now meets
+// the precondition; else nothing changes. The draft is gone afterwards in any
+// case.
+func (b *bucket) commit(d *draft, o *object, p precondition) error {
 	defer d.discard()
 	if err := d.finish(o); err != nil {
 		return err
 	}
 	shard, path := b.path(o.Key)
-	if err := b.rename(d, o, shard, path, onlyNew); err != nil {
+	if err := b.rename(d, o, shard, path, p); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return b.disk.syncDir(filepath.Dir(path))
 }
 
-func (b *bucket) rename(d *draft, o *object, shard byte, path string, onlyNew bool) error {
+func (b *bucket) rename(d *draft, o *object, shard byte, path string, p precondition) error {
+	b.life.RLock()
+	defer b.life.RUnlock()
+	if b.gone {
+		return errNoBucket(b.name)
+	}
 	b.shards[shard].Lock()
 	defer b.shards[shard].Unlock()
-	if onlyNew {
-		if there, err := b.has(o.Key); err != nil {
-			return err
-		} else if there {
-			return errExists
-		}
+	if err := p.met(b, o.Key); err != nil {
+		return err
 	}
-	err := os.Rename(d.path, path)
+	err := b.disk.rename(d.path, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.Mkdir(filepath.Dir(path), 0o700); err == nil || errors.Is(err, fs.ErrExist) {
-			err = errors.Join(syncDir(b.index.objects), os.Rename(d.path, path))
+		if err = b.disk.mkdir(filepath.Dir(path)); err == nil {
+			err = errors.Join(b.disk.syncDir(b.index.objects), b.disk.rename(d.path, path))
 		}
 	}
 	if err != nil {
@@ -180,48 +296,4 @@ func (b *bucket) rename(d *draft, o *object, shard byte, path string, onlyNew bo
 	d.path = ""
 	b.index.set(o)
 	return nil
-}
-
-// writeFile replaces a settings file of the bucket durably; nil removes it.
-func (b *bucket) writeFile(name string, doc []byte) error {
-	path := filepath.Join(b.dir, name)
-	if doc == nil {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove %s: %w", name, err)
-		}
-		return syncDir(b.dir)
-	}
-	d, err := b.newDraft()
-	if err != nil {
-		return err
-	}
-	defer d.discard()
-	if _, err := d.f.Write(doc); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	if err := d.sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(d.path, path); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	d.path = ""
-	return syncDir(b.dir)
-}
-
-// setCORS replaces the bucket's rules; a nil document removes them.
-func (b *bucket) setCORS(doc []byte, rules []corsRule) error {
-	b.corsMu.Lock()
-	defer b.corsMu.Unlock()
-	if err := b.writeFile(corsFile, doc); err != nil {
-		return err
-	}
-	b.xml, b.cors = doc, rules
-	return nil
-}
-
-func (b *bucket) corsRules() []corsRule {
-	b.corsMu.RLock()
-	defer b.corsMu.RUnlock()
-	return b.cors
 }

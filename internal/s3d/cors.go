@@ -167,7 +167,7 @@ func (x *exchange) writeCORS() {
 	if err != nil {
 		return
 	}
-	rules := b.corsRules()
+	rules := b.cors.value()
 	if len(rules) == 0 {
 		return
 	}
@@ -219,7 +219,7 @@ func (x *exchange) preflight() error {
 	}
 	var rules []corsRule
 	if b, err := x.s.bucket(x.name); err == nil {
-		rules = b.corsRules()
+		rules = b.cors.value()
 	}
 	if len(rules) == 0 {
 		return forbidden("CORSResponse: CORS is not enabled for this bucket.")
@@ -244,9 +244,7 @@ func (x *exchange) preflight() error {
 }
 
 func (x *exchange) getCORS() error {
-	x.bucket.corsMu.RLock()
-	doc := x.bucket.xml
-	x.bucket.corsMu.RUnlock()
+	doc := x.bucket.cors.document()
 	if doc == nil {
 		return fault(http.StatusNotFound, "NoSuchCORSConfiguration", "The CORS configuration does not exist", "BucketName", x.name)
 	}
@@ -255,22 +253,11 @@ func (x *exchange) getCORS() error {
 }
 
 func (x *exchange) putCORS() error {
-	d, err := x.digests()
+	doc, err := x.settings()
 	if err != nil {
 		return err
 	}
-	if d.md5 == nil && d.sha256 == nil && d.crc32 == nil {
-		return errInvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
-	}
-	doc, err := x.document(maxSettings)
-	if err != nil {
-		return err
-	}
-	rules, err := parseCORS(doc)
-	if err != nil {
-		return err
-	}
-	if err := x.bucket.setCORS(doc, rules); err != nil {
+	if err := x.bucket.cors.set(x.bucket, doc); err != nil {
 		return err
 	}
 	x.answer(http.StatusOK, "", nil)
@@ -278,7 +265,7 @@ func (x *exchange) putCORS() error {
 }
 
 func (x *exchange) deleteCORS() error {
-	if err := x.bucket.setCORS(nil, nil); err != nil {
+	if err := x.bucket.cors.set(x.bucket, nil); err != nil {
 		return err
 	}
 	x.answer(http.StatusNoContent, "", nil)

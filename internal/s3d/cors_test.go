@@ -39,9 +39,9 @@ func TestCORSSettings(t *testing.T) {
 	if r := f.do("GET", "/photos?cors", nil, nil); r.status != 200 || string(r.body) != corsDoc {
 		t.Errorf("%d %s", r.status, r.body)
 	}
-	b := newBucket(f.dir, testBucket, nil)
-	if err := b.open(); err != nil || len(b.cors) != 2 {
-		t.Errorf("reopened: %v %+v", err, b.cors)
+	b := f.server.newBucket(testBucket)
+	if err := b.open(); err != nil || len(b.cors.value()) != 2 {
+		t.Errorf("reopened: %v %+v", err, b.cors.value())
 	}
 	f.expect(f.do("DELETE", "/photos?cors", nil, nil), 204, "")
 	f.expect(f.do("GET", "/photos?cors", nil, nil), 404, "NoSuchCORSConfiguration")

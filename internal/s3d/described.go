@@ -3,6 +3,7 @@ package s3d
 import (
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,14 +12,18 @@ const (
 	// defaultType is what S3 stores when no type is given.
 	defaultType = "binary/octet-stream"
 	metaPrefix  = "x-amz-meta-"
+	// taggingHeader brings tags with a write.
+	taggingHeader = "x-amz-tagging"
 	// maxUserMetadata: "the user-defined metadata is limited to 2 KB in size",
 	// counted as "the number of bytes in the UTF-8 encoding of each key and
 	// value" (AWS, Working with object metadata).
 	maxUserMetadata = 2 << 10
 	// maxStoredHeaders: "the PUT request header is limited to 8 KB" (same page).
 	maxStoredHeaders = 8 << 10
-	// maxObject is S3's limit for one request, 5 GiB.
-	maxObject = 5 << 30
+	// maxPut is S3's limit for what one request can write, 5 GiB; maxObject, 5
+	// TiB, for what parts can make.
+	maxPut    = 5 << 30
+	maxObject = 5 << 40
 )
 
 // storedHeaders are kept with an object and sent with it, besides Content-Type.
@@ -40,6 +45,9 @@ func describe(key string, get func(string) string, names []string) (*object, err
 	total := len(o.ContentType)
 	for _, name := range storedHeaders() {
 		v := get(name)
+		if name == "Content-Encoding" {
+			v = withoutChunked(v)
+		}
 		if v == "" {
 			continue
 		}
@@ -79,6 +87,18 @@ func describe(key string, get func(string) string, names []string) (*object, err
 	return o, nil
 }
 
+// withoutChunked drops aws-chunked from a Content-Encoding: it says how the body
+// travels. "Amazon S3 stores the resulting object without the aws-chunked value".
+func withoutChunked(v string) string {
+	var kept []string
+	for c := range strings.SplitSeq(v, ",") {
+		if c = strings.TrimSpace(c); c != "" && !strings.EqualFold(c, "aws-chunked") {
+			kept = append(kept, c)
+		}
+	}
+	return strings.Join(kept, ",")
+}
+
 // isText reports whether a value can stand in a header: no line end and no
 // other control character can be smuggled through us into an answer.
 func isText(s string) bool {
@@ -106,15 +126,60 @@ func (o *object) writeTo(h http.Header, withChecksums bool) {
 		h[metaPrefix+name] = []string{mime.BEncoding.Encode("UTF-8", v)}
 	}
 	if withChecksums {
-		for name, v := range o.Checksums {
-			h["x-amz-checksum-"+name] = []string{v}
-		}
-		if len(o.Checksums) > 0 {
-			h["x-amz-checksum-type"] = []string{"FULL_OBJECT"}
-		}
+		o.writeChecksums(h)
+	}
+	if len(o.Tags) > 0 {
+		h["x-amz-tagging-count"] = []string{strconv.Itoa(len(o.Tags))}
 	}
 	// A browser is to take the bytes for what the type says, and never to run
 	// them, wherever they came from.
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+}
+
+// writeChecksums sets the headers that tell an object's checksum.
+func (o *object) writeChecksums(h http.Header) {
+	for name, v := range o.Checksums {
+		h[checksumPrefix+name] = []string{v}
+		h["x-amz-checksum-type"] = []string{o.checksumType()}
+	}
+}
+
+func (o *object) checksumType() string {
+	if o.ChecksumType == "" {
+		return fullObject
+	}
+	return o.ChecksumType
+}
+
+// storageClass refuses what would not be done: there is one class here.
+func storageClass(v string) error {
+	if v != "" && v != "STANDARD" {
+		return fault(http.StatusBadRequest, "InvalidStorageClass", "The storage class you specified is not valid", "StorageClassRequested", v)
+	}
+	return nil
+}
+
+// customerKey begins the headers of encryption with keys of one's own (SSE-C),
+// which new buckets of S3 do not allow since April 2026.
+const customerKey = "x-amz-server-side-encryption-customer-"
+
+func errCustomerKey(write bool) error {
+	if write {
+		return errDenied("Server-side encryption with customer-provided keys (SSE-C) is not allowed in this bucket")
+	}
+	return errInvalidRequest("The encryption parameters are not applicable to this object.")
+}
+
+// ownedByUs holds a header that names the account which is to own a bucket.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+func (x *exchange) ownedByUs(header string) error {
+	switch v := x.header(header); {
+	case v == "", v == Account:
+		return nil
+	case len(v) != len(Account) || strings.Trim(v, "0123456789") != "":
+		return fault(http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID",
+			"The value of the expected bucket owner parameter must be an AWS Account ID...")
+	}
+	return errDenied("Access Denied")
 }

@@ -18,9 +18,23 @@
 // # Where things lie
 //
 //	DIR/.lock                            held while a Server is open
+//	DIR/.deleted-<random>/               what is left of a deleted bucket; removed when the folder is opened
 //	DIR/<bucket>/objects/<xx>/<name>     one file per object, see object.go and keyname.go
 //	DIR/<bucket>/tmp/                    drafts; emptied when the folder is opened
-//	DIR/<bucket>/cors.xml                the bucket's CORS rules
+//	DIR/<bucket>/created                 when the bucket was made, RFC 3339
+//	DIR/<bucket>/cors.xml                its CORS rules, as they were sent
+//	DIR/<bucket>/lifecycle.xml           its lifecycle rules, each with an id
+//	DIR/<bucket>/policy.json             its policy, as it was sent
+//	DIR/<bucket>/public-access.xml       its Block Public Access; no file: all four, an empty one: none
+//
+// A setting that was never made, or was deleted, has no file. Ownership,
+// encryption and versioning have none, as they are the same for every bucket:
+// the owner owns all, and nothing is encrypted or versioned.
+//
+// # Growing old
+//
+// Lifecycle rules are carried out by [Server.Run], which looks every hour, or
+// [Server.Sweep], which looks once. Without either nothing expires.
 //
 // # Serving it
 //

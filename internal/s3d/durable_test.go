@@ -62,20 +62,18 @@ func TestRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := b.newDraft()
+	d, err := b.newDraft(digests{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.hash(digests{})
 	write(t, d, "hello")
-	if err := b.commit(d, &object{Key: "kept", ContentType: "image/png", Modified: 1e12}, false); err != nil {
+	if err := b.commit(d, &object{Key: "kept", ContentType: "image/png", Modified: 1e12}, precondition{}); err != nil {
 		t.Fatal(err)
 	}
-	left, err := b.newDraft() // as a crash leaves it
+	left, err := b.newDraft(digests{}) // as a crash leaves it
 	if err != nil {
 		t.Fatal(err)
 	}
-	left.hash(digests{})
 	write(t, left, "half")
 	must(t, left.f.Close())
 	if err := s.Close(); err != nil {

@@ -13,13 +13,22 @@ import (
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 func (x *exchange) getObject() error {
 	f, o, err := x.bucket.openKey(x.key)
-	if isNoObject(err) {
-		return errNoKey(x.key)
+	if err != nil && !isNoObject(err) {
+		return err
 	}
+	if f != nil {
+		defer f.Close() //nolint:errcheck // it was only read
+	}
+	if err := x.allowTagged("s3:GetObject", o, nil); err != nil {
+		return err
+	}
+	overrides, err := x.overrides()
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	if o == nil {
+		return x.missing(x.key)
+	}
 	h := x.w.Header()
 	if err := o.conditions(x.r.Header); err != nil {
 		h["ETag"] = []string{`"` + o.ETag + `"`}
@@ -39,6 +48,10 @@ func (x *exchange) getObject() error {
 		}
 	}
 	o.writeTo(h, status == http.StatusOK && strings.EqualFold(x.header("x-amz-checksum-mode"), "ENABLED"))
+	x.writeExpiration(o)
+	for name, v := range overrides {
+		h[name] = []string{v}
+	}
 	h.Set("Content-Length", strconv.FormatInt(length, 10))
 	if x.r.Method == http.MethodHead {
 		x.w.WriteHeader(status)
@@ -53,6 +66,56 @@ func (x *exchange) getObject() error {
 		x.s.log.LogAttrs(x.r.Context(), slog.LevelDebug, "answer broken off", x.attrs(slog.String("error", err.Error()))...)
 	}
 	return nil
+}
+
+// override is the query parameter that sets a header of the answer.
+const override = "response-"
+
+func overrideQuery() []string {
+	all := []string{override + "content-type"}
+	for _, name := range storedHeaders() {
+		all = append(all, override+strings.ToLower(name))
+	}
+	return all
+}
+
+// overrides returns the headers that the query sets: "you must sign the
+// request … these parameters cannot be used with an unsigned (anonymous)
+// request". The headers that keep a browser from running the bytes stay.
+func (x *exchange) overrides() (map[string]string, error) {
+	if len(x.query) == 0 {
+		return nil, nil //nolint:nilnil // no headers are fine
+	}
+	var all map[string]string
+	for _, name := range overrideQuery() {
+		v, ok := x.query[name]
+		switch {
+		case !ok:
+			continue
+		case x.caller.anonymous():
+			return nil, errInvalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
+		case strings.ContainsFunc(v, func(r rune) bool { return r > '~' }):
+			return nil, errArgument("Header value cannot be represented using ISO-8859-1.", name)
+		case !isText(v):
+			return nil, errArgument("A header's value holds characters that are not allowed.", name)
+		case all == nil:
+			all = make(map[string]string)
+		}
+		if v != "" {
+			all[http.CanonicalHeaderKey(name[len(override):])] = v
+		}
+	}
+	return all, nil
+}
+
+// missing answers for an object that is not there. "If the object you request
+// doesn't exist, the error that Amazon S3 returns depends on whether you also
+// have the s3:ListBucket permission": without it nobody learns what is missing.
+func (x *exchange) missing(key string) error {
+	if err := x.allow("s3:ListBucket", ""); err != nil {
+		return err
+	}
+	return errNoKey(key)
 }
 
 // conditions holds an object against the conditional headers of a GET or HEAD,

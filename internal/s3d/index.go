@@ -6,8 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tidwall/btree"
 )
@@ -33,17 +36,47 @@ type entry struct {
 	size     int64 // bytes; unread until the file has been looked at
 	modified int64 // milliseconds since 1970
 	md5      [16]byte
+	parts    uint16 // of the ETag; 0: written at once
+	// What kind of checksum it has: 1 more than its place among
+	// checksumNames; 0: none.
+	sum       byte
+	composite bool
 }
 
 const unread = -1
 
 func entryOf(o *object) *entry {
 	e := &entry{key: o.Key, size: o.Size, modified: o.Modified}
-	hex.Decode(e.md5[:], []byte(o.ETag)) //nolint:errcheck // we wrote it as the hex of 16 bytes
+	sum, parts, made := strings.Cut(o.ETag, "-")
+	hex.Decode(e.md5[:], []byte(sum)) //nolint:errcheck // we wrote it as the hex of 16 bytes
+	if made {
+		n, _ := strconv.ParseUint(parts, 10, 16) //nolint:errcheck // we wrote it, at most 10,000
+		e.parts = uint16(n)
+	}
+	for name := range o.Checksums {
+		e.sum, e.composite = byte(slices.Index(checksumNames(), name)+1), o.checksumType() == composite //nolint:gosec // five names
+	}
 	return e
 }
 
-func (e *entry) etag() string { return hex.EncodeToString(e.md5[:]) }
+// checksum returns the kind of checksum as listings have it.
+func (e *entry) checksum() (name, kind string) {
+	if e.sum == 0 {
+		return "", ""
+	}
+	kind = fullObject
+	if e.composite {
+		kind = composite
+	}
+	return strings.ToUpper(checksumNames()[e.sum-1]), kind
+}
+
+func (e *entry) etag() string {
+	if e.parts > 0 {
+		return hex.EncodeToString(e.md5[:]) + "-" + strconv.Itoa(int(e.parts))
+	}
+	return hex.EncodeToString(e.md5[:])
+}
 
 func newIndex(objects string) *index { return &index{objects: objects} }
 
@@ -134,16 +167,17 @@ type span struct {
 	limit     int // entries and common prefixes together
 }
 
-// page is a piece of a listing, in order. An item is an entry or, when entry is
-// nil, a common prefix.
+// page is a piece of a listing, in order.
 type page struct {
 	items []item
 	more  bool
 }
 
+// item is an entry or, when that is nil, a common prefix.
 type item struct {
-	prefix string
 	entry  *entry
+	prefix string
+	first  *entry // the first that was found below the prefix
 }
 
 // list returns up to limit items. Its cost depends on limit only: runs of keys
@@ -193,7 +227,7 @@ func (x *index) collect(p *page, s *span) {
 		if s.delimiter != "" {
 			if i := strings.Index(e.key[len(s.prefix):], s.delimiter); i >= 0 {
 				common := e.key[:len(s.prefix)+i+len(s.delimiter)]
-				p.items = append(p.items, item{prefix: common})
+				p.items = append(p.items, item{prefix: common, first: e})
 				s.skip = common
 				ok = it.Seek(&entry{key: common + "\xff"})
 				continue
@@ -205,25 +239,92 @@ func (x *index) collect(p *page, s *span) {
 	}
 }
 
-// look reads what is not yet known about the entries of p, and drops those that
-// are no objects. It reports whether it dropped any.
+// lookers bounds how many files of a page are read at once: enough to keep a
+// disk busy, few enough to leave something for other requests.
+const lookers = 12
+
+// look reads what is not yet known about the items of p, and drops those that
+// are no objects, or have none below them. It reports whether it dropped any.
 func (x *index) look(p *page) (dropped bool, err error) {
+	var unknown []*item
+	for i := range p.items {
+		if it := &p.items[i]; it.known().size == unread {
+			unknown = append(unknown, it)
+		}
+	}
+	if len(unknown) == 0 {
+		return false, nil
+	}
+	errs := make([]error, min(lookers, len(unknown)))
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for w := range errs {
+		all.Go(func() {
+			for errs[w] == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(unknown) {
+					return
+				}
+				errs[w] = x.lookAt(unknown[i])
+			}
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return false, err
+	}
 	kept := p.items[:0]
 	for _, it := range p.items {
-		if it.entry != nil && it.entry.size == unread {
-			if it.entry, err = x.read(it.entry); err != nil {
-				return dropped, err
-			}
-			if it.entry == nil {
-				dropped = true
-				continue
-			}
+		if it.known() == nil {
+			dropped = true
+			continue
 		}
 		kept = append(kept, it)
 	}
 	clear(p.items[len(kept):])
 	p.items = kept
 	return dropped, nil
+}
+
+// known returns what the item is listed for.
+func (it *item) known() *entry {
+	if it.entry != nil {
+		return it.entry
+	}
+	return it.first
+}
+
+// lookAt reads what an item is listed for. Afterwards known is nil when there
+// is no such thing.
+func (x *index) lookAt(it *item) (err error) {
+	if it.entry != nil {
+		it.entry, err = x.read(it.entry)
+		return err
+	}
+	for it.first != nil && it.first.size == unread {
+		behind := it.first
+		if it.first, err = x.read(behind); err != nil {
+			return err
+		}
+		if it.first == nil {
+			it.first = x.below(it.prefix, behind.key)
+		}
+	}
+	return nil
+}
+
+// below returns the first entry with a prefix and behind a key, nil when there
+// is none.
+func (x *index) below(prefix, key string) (found *entry) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	x.tree.Ascend(&entry{key: key + "\x00"}, func(e *entry) bool {
+		if strings.HasPrefix(e.key, prefix) {
+			found = e
+		}
+		return false
+	})
+	return found
 }
 
 // read completes an entry from its file. It returns nil when there is no such

@@ -10,18 +10,21 @@ import (
 	"testing"
 )
 
-type listing struct {
-	Name, Prefix, StartAfter, ContinuationToken, NextContinuationToken, EncodingType, Delimiter string
-	KeyCount, MaxKeys                                                                           int
-	IsTruncated                                                                                 bool
-	Contents                                                                                    []struct {
-		Key, ETag, LastModified, StorageClass string
-		Size                                  int64
+type listReply struct {
+	Name, Prefix, StartAfter, ContinuationToken, NextContinuationToken, EncodingType, Delimiter, Marker, NextMarker string
+
+	KeyCount, MaxKeys int
+	IsTruncated       bool
+	Contents          []struct {
+		Key, ETag, LastModified, StorageClass, ChecksumAlgorithm, ChecksumType string
+
+		Size  int64
+		Owner struct{ ID string }
 	}
 	CommonPrefixes []struct{ Prefix string }
 }
 
-func (l listing) keys() []string {
+func (l listReply) keys() []string {
 	var all []string
 	for _, c := range l.Contents {
 		all = append(all, c.Key)
@@ -33,11 +36,11 @@ func (l listing) keys() []string {
 	return all
 }
 
-func (f *fixture) list(query string) listing {
+func (f *fixture) list(query string) listReply {
 	f.t.Helper()
 	r := f.do("GET", "/photos?list-type=2&"+query, nil, nil)
 	f.expect(r, 200, "")
-	var l listing
+	var l listReply
 	if err := xml.Unmarshal(r.body, &l); err != nil {
 		f.t.Fatalf("%v\n%s", err, r.body)
 	}
@@ -118,7 +121,9 @@ func TestListParameters(t *testing.T) {
 	for _, bad := range []string{"max-keys=-1", "max-keys=x", "max-keys=99999999999", "encoding-type=x", "continuation-token=", "continuation-token=!", "continuation-token=eHg", "prefix=a&prefix=b"} {
 		f.expect(f.do("GET", "/photos?list-type=2&"+bad, nil, nil), 400, "InvalidArgument")
 	}
-	f.expect(f.do("GET", "/photos?list-type=2&fetch-owner=true", nil, nil), 501, "NotImplemented")
+	f.expect(f.do("GET", "/photos?list-type=2&fetch-owner=perhaps", nil, nil), 400, "InvalidArgument")
+	f.expect(f.do("GET", "/photos?list-type=3", nil, nil), 400, "InvalidArgument")
+	f.expect(f.do("GET", "/photos?list-type=2&marker=a", nil, nil), 501, "NotImplemented")
 	f.expect(f.do("GET", "/nobucket?list-type=2", nil, nil), 404, "NoSuchBucket")
 }
 

@@ -11,8 +11,8 @@ import (
 // whoever starts the program.
 func lockFile(*os.File) error { return nil }
 
-// syncDir makes the names in a folder durable.
-func syncDir(path string) error {
+// syncFolder makes the names in a folder durable.
+func syncFolder(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
 		return err

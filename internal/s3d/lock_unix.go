@@ -19,8 +19,8 @@ func lockFile(f *os.File) error {
 	return err
 }
 
-// syncDir makes the names in a folder durable.
-func syncDir(path string) error {
+// syncFolder makes the names in a folder durable.
+func syncFolder(path string) error {
 	d, err := os.Open(path) //nolint:gosec // our own folder
 	if err != nil {
 		return err

@@ -18,6 +18,6 @@ func lockFile(f *os.File) error {
 	return err
 }
 
-// syncDir does nothing: NTFS keeps names in its journal, and Windows offers no
+// syncFolder does nothing: NTFS keeps names in its journal, and Windows offers no
 // way to flush a folder.
-func syncDir(string) error { return nil }
+func syncFolder(string) error { return nil }

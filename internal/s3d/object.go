@@ -38,12 +38,23 @@ var errNotObject = errors.New("not a whole object file")
 type object struct {
 	Key         string            `json:"key"`
 	Size        int64             `json:"size"`     // bytes of the body
-	ETag        string            `json:"etag"`     // without quotes; hex MD5
+	ETag        string            `json:"etag"`     // without quotes; hex MD5, and "-" and a count when made of parts
 	Modified    int64             `json:"modified"` // milliseconds since 1970
 	ContentType string            `json:"content_type"`
 	Headers     map[string]string `json:"headers,omitempty"`   // other stored headers, e.g. Cache-Control
 	Metadata    map[string]string `json:"metadata,omitempty"`  // lower-case names without x-amz-meta-
 	Checksums   map[string]string `json:"checksums,omitempty"` // algorithm, e.g. "sha256", to base64
+	// ChecksumType is composite for a checksum of the parts' checksums; empty
+	// means fullObject.
+	ChecksumType string            `json:"checksum_type,omitempty"`
+	Tags         map[string]string `json:"tags,omitempty"`
+}
+
+// keep notes a checksum. An empty one is none.
+func (o *object) keep(a *algorithm, sum string) {
+	if sum != "" {
+		o.Checksums = map[string]string{a.name: sum}
+	}
 }
 
 func (o *object) modified() time.Time { return time.UnixMilli(o.Modified).UTC() }

@@ -49,7 +49,8 @@ func TestPutChecksums(t *testing.T) {
 	f.expect(put(map[string]string{"x-amz-checksum-sha256": b64(make([]byte, 32))}), 400, "BadDigest")
 	f.expect(put(map[string]string{"x-amz-checksum-crc32": "AAAAAA=="}), 400, "BadDigest")
 	f.expect(put(map[string]string{"x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-sha256": b64(sum[:])}), 400, "InvalidRequest")
-	f.expect(put(map[string]string{"x-amz-checksum-crc32c": "AAAAAA=="}), 501, "NotImplemented")
+	f.expect(put(map[string]string{"x-amz-checksum-crc32c": "AAAAAA=="}), 400, "BadDigest")
+	f.expect(put(map[string]string{"x-amz-checksum-md5": "AAAAAA=="}), 501, "NotImplemented")
 	f.absent("a")
 	f.expect(put(map[string]string{"x-amz-checksum-sha256": b64(sum[:])}), 200, "")
 	on := f.do("HEAD", "/photos/a", nil, map[string]string{"x-amz-checksum-mode": "ENABLED"})
@@ -94,39 +95,46 @@ func TestUnknownIsNotImplemented(t *testing.T) {
 	f := start(t)
 	f.put("a", "x")
 	for _, c := range [][2]string{
-		{"GET", "/photos/a?acl"},
-		{"PUT", "/photos/a?acl"},
-		{"GET", "/photos/a?tagging"},
-		{"PUT", "/photos/a?tagging"},
-		{"PUT", "/photos/a?partNumber=1&uploadId=x"},
-		{"POST", "/photos/a?uploads"},
-		{"DELETE", "/photos/a?versionId=1"},
-		{"DELETE", "/photos/a?uploadId=1"},
-		{"GET", "/photos/a?response-content-type=text/html"},
+		{"GET", "/photos/a?versionId=1"},
+		{"GET", "/photos/a?partNumber=1"},
 		{"GET", "/photos/a?attributes"},
-		{"GET", "/photos"},
-		{"GET", "/photos?policy"},
-		{"PUT", "/photos?policy"},
-		{"GET", "/photos?uploads"},
-		{"GET", "/photos?list-type=2&versions"},
-		{"GET", "/photos?versions"},
-		{"PUT", "/photos?lifecycle"},
-		{"DELETE", "/photos"},
-		{"DELETE", "/photos?policy"},
-		{"POST", "/photos?delete"},
-		{"GET", "/"},
-		{"HEAD", "/photos?acl"},
-		{"PUT", "/newbucket?acl"},
-		{"GET", "/photos?cors&list-type=2"},
+		{"GET", "/photos/a?torrent"},
+		{"GET", "/photos/a?retention"},
+		{"GET", "/photos/a?legal-hold"},
+		{"GET", "/photos/a?tagging&versionId=1"},
+		{"HEAD", "/photos/a?versionId=1"},
+		{"PUT", "/photos/a?retention"},
 		{"PUT", "/photos/a?x=1"},
+		{"POST", "/photos/a?restore"},
+		{"POST", "/photos/a?select&select-type=2"},
+		{"DELETE", "/photos/a?versionId=1"},
+		{"GET", "/photos?versions"},
+		{"GET", "/photos?list-type=2&versions"},
+		{"GET", "/photos?website"},
+		{"GET", "/photos?logging"},
+		{"GET", "/photos?replication"},
+		{"GET", "/photos?tagging"},
+		{"GET", "/photos?object-lock"},
+		{"PUT", "/photos?versioning"},
+		{"PUT", "/photos?object-lock"},
+		{"PUT", "/photos?notification"},
+		{"DELETE", "/photos?website"},
+		{"POST", "/photos?x"},
+		{"PUT", "/newbucket?replication"},
+		{"GET", "/photos?cors&list-type=2"},
 	} {
 		if r := f.do(c[0], c[1], []byte("body"), nil); r.status != 501 || c[0] != "HEAD" && r.code() != "NotImplemented" {
 			t.Errorf("%s %s: %d %s", c[0], c[1], r.status, r.body)
 		}
 	}
-	for _, name := range []string{"x-amz-copy-source", "x-amz-storage-class", "x-amz-tagging", "x-amz-server-side-encryption", "x-amz-website-redirect-location", "x-amz-expected-bucket-owner", "x-amz-unheard-of"} {
+	for _, name := range []string{
+		"x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-website-redirect-location",
+		"x-amz-object-lock-mode", "x-amz-write-offset-bytes", "x-amz-unheard-of",
+	} {
 		f.expect(f.do("PUT", "/photos/a", []byte("y"), map[string]string{name: "v"}), 501, "NotImplemented")
 	}
+	f.expect(f.do("GET", "/photos?list-type=2", nil, map[string]string{"x-amz-optional-object-attributes": "RestoreStatus"}), 501, "NotImplemented")
+	f.expect(f.do("DELETE", "/photos/a", nil, map[string]string{"x-amz-if-match-size": "1"}), 501, "NotImplemented")
 	f.expect(f.do("PUT", "/photos/a", []byte("y"), map[string]string{"x-amz-acl": "private"}), 400, "AccessControlListNotSupported")
 	f.expect(f.do("PUT", "/photos/a", []byte("y"), map[string]string{"x-amz-grant-read": "id=1"}), 400, "AccessControlListNotSupported")
 	f.expect(f.do("PUT", "/photos/a", []byte("y"), map[string]string{"If-None-Match": `"x"`}), 501, "NotImplemented")

@@ -60,7 +60,10 @@ func (x *exchange) postObject() error {
 	if x.bucket, err = x.s.bucket(x.name); err != nil {
 		return err
 	}
-	if err := x.receive(u, policy, object, want); err != nil {
+	if err := x.allowPost(u.fields, object); err != nil {
+		return err
+	}
+	if err := x.receiveFile(u, policy, object, want); err != nil {
 		return err
 	}
 	x.answerPost(u.fields, object)
@@ -104,19 +107,29 @@ func (x *exchange) judge(u *upload) (*sigv4.Policy, error) {
 	if !u.hasFile {
 		return nil, errArgument("POST requires exactly one file upload per request.", fileField)
 	}
-	_, doc, err := x.s.verifier.Post(u.fields)
-	if err != nil {
+	id, doc, err := x.s.verifier.Post(u.fields)
+	policy := new(sigv4.Policy)
+	switch {
+	case errors.Is(err, sigv4.ErrAnonymous):
+		// Nobody signed it, so it has no policy. Whether everybody may write
+		// here is up to the bucket's policy, which is asked below.
+		x.caller = anonymous()
+	case err != nil:
 		return nil, err
-	}
-	policy, err := sigv4.ParsePolicy(doc)
-	if err != nil {
-		return nil, err
+	default:
+		x.caller = x.s.callerOf(id)
+		if policy, err = sigv4.ParsePolicy(doc); err != nil {
+			return nil, err
+		}
 	}
 	if err := u.expand(); err != nil {
 		return nil, err
 	}
 	if b, ok := u.fields["bucket"]; ok && b != x.name {
 		return nil, fault(http.StatusForbidden, "AccessDenied", "Invalid according to Policy: the field 'bucket' names another bucket.")
+	}
+	if id == "" {
+		return policy, nil
 	}
 	return policy, policy.Evaluate(u.fields, x.name, x.s.now())
 }
@@ -148,9 +161,15 @@ func (u *upload) describe() (*object, digests, error) {
 	for _, name := range names {
 		switch {
 		case name == "acl", name == "x-amz-acl", strings.HasPrefix(name, "x-amz-grant-"):
-			return nil, digests{}, errNoACL()
-		case name == "tagging":
-			return nil, digests{}, errNotImplemented(name)
+			if err := checkACL(name, u.fields[name], true); err != nil {
+				return nil, digests{}, err
+			}
+		case strings.HasPrefix(name, customerKey):
+			return nil, digests{}, errCustomerKey(true)
+		case name == "x-amz-storage-class":
+			if err := storageClass(u.fields[name]); err != nil {
+				return nil, digests{}, err
+			}
 		case !strings.HasPrefix(name, "x-amz-"), authParameter(name),
 			strings.HasPrefix(name, metaPrefix), strings.HasPrefix(name, "x-amz-checksum-"):
 		default:
@@ -165,27 +184,30 @@ func (u *upload) describe() (*object, digests, error) {
 	if err := checkKey(key); err != nil {
 		return nil, digests{}, err
 	}
-	want, err := wanted(get, names)
+	want, err := wanted(get, names, "")
 	if err != nil {
 		return nil, digests{}, err
 	}
 	o, err := describe(key, get, names)
+	if doc, ok := u.fields["tagging"]; ok && err == nil {
+		o.Tags, err = parseTagField(doc)
+	}
 	return o, want, err
 }
 
-// receive streams the file into an object.
-func (x *exchange) receive(u *upload, policy *sigv4.Policy, o *object, want digests) error {
-	limit := int64(maxObject)
+// receiveFile streams the file into an object.
+func (x *exchange) receiveFile(u *upload, policy *sigv4.Policy, o *object, want digests) error {
+	limit := int64(maxPut)
 	if _, most, ok := policy.SizeRange(); ok {
 		limit = min(limit, most)
 	}
 	tooLarge := func(size int64) error {
-		if size <= maxObject {
+		if size <= maxPut {
 			if err := policy.CheckSize(size); err != nil {
 				return err
 			}
 		}
-		return errTooLarge(size, maxObject)
+		return errTooLarge(size, maxPut)
 	}
 	// What the file has if the form ends behind it, as forms of browsers do.
 	// Whatever else may stand there is no more than may stand before it.
@@ -193,12 +215,14 @@ func (x *exchange) receive(u *upload, policy *sigv4.Policy, o *object, want dige
 	if proposed-maxPreFile > limit {
 		return tooLarge(proposed)
 	}
-	d, err := x.bucket.newDraft()
+	if want.algorithm == nil {
+		want.algorithm = findAlgorithm(defaultChecksum)
+	}
+	d, err := x.bucket.newDraft(want)
 	if err != nil {
 		return err
 	}
 	defer d.discard()
-	d.hash(want)
 	for {
 		b, err := u.form.chunk()
 		if errors.Is(err, io.EOF) {
@@ -217,21 +241,20 @@ func (x *exchange) receive(u *upload, policy *sigv4.Policy, o *object, want dige
 	if err := policy.CheckSize(d.size); err != nil {
 		return err
 	}
-	if o.Checksums, err = want.check(d.sums()); err != nil {
+	sum, err := want.check(d.sums)
+	if err != nil {
 		return err
 	}
+	o.keep(want.algorithm, sum)
 	// "If-None-Match" means nothing to POST: S3 lists it for PutObject,
 	// CompleteMultipartUpload and CopyObject alone.
-	return x.commit(d, o, false)
+	return x.commit(d, o, precondition{})
 }
 
 // commit makes a draft the object and counts it.
-func (x *exchange) commit(d *draft, o *object, onlyNew bool) error {
+func (x *exchange) commit(d *draft, o *object, p precondition) error {
 	o.Modified = x.s.now().UnixMilli()
-	err := x.bucket.commit(d, o, onlyNew)
-	if errors.Is(err, errExists) {
-		return errPrecondition("If-None-Match")
-	}
+	err := x.bucket.commit(d, o, p)
 	if err == nil {
 		x.s.stats.written.Add(1)
 	}
@@ -244,6 +267,7 @@ func (x *exchange) answerPost(fields sigv4.Form, o *object) {
 	h := x.w.Header()
 	etag := `"` + o.ETag + `"`
 	h["ETag"] = []string{etag}
+	x.writeExpiration(o)
 	redirect := fields["success_action_redirect"]
 	if redirect == "" {
 		redirect = fields["redirect"] // deprecated, still taken

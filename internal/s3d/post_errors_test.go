@@ -192,8 +192,12 @@ func TestAnonymousMayDoNothing(t *testing.T) {
 		{"DELETE", "/photos?cors"},
 		{"PUT", "/other"},
 		{"HEAD", "/photos"},
-		{"GET", "/nobucket/a"},
 		{"GET", "/photos/missing"},
+		{"GET", "/photos"},
+		{"POST", "/photos?delete"},
+		{"GET", "/photos/a?tagging"},
+		{"PUT", "/photos/a?tagging"},
+		{"GET", "/photos/a?response-content-type=text/html"},
 		{"GET", "/photos?acl"},
 		{"GET", "/"},
 	} {

@@ -1,20 +1,22 @@
 package s3d
 
 import (
-	"encoding/xml"
-	"errors"
-	"io"
 	"net/http"
+	"strings"
 )
 
 // putObject writes an object from a request's body.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 func (x *exchange) putObject() error {
 	// What is refused here is refused before the body is read.
-	if err := x.length(); err != nil {
+	tags, bad := parseTagQuery(x.header(taggingHeader))
+	if err := x.allowWrite("s3:PutObject", tags); err != nil {
 		return err
 	}
-	want, err := x.digests()
+	if bad != nil {
+		return bad
+	}
+	p, err := x.payload()
 	if err != nil {
 		return err
 	}
@@ -22,147 +24,99 @@ func (x *exchange) putObject() error {
 	if err != nil {
 		return err
 	}
-	if x.r.ContentLength > maxObject {
-		return errTooLarge(x.r.ContentLength, maxObject)
+	o.Tags = tags
+	if err := storageClass(x.header("x-amz-storage-class")); err != nil {
+		return err
 	}
-	onlyNew, err := x.onlyNew()
+	if v := x.header("x-amz-checksum-type"); v != "" && v != fullObject {
+		return errInvalidRequest("The x-amz-checksum-type of an object that is written at once is FULL_OBJECT.")
+	}
+	if p.length > maxPut {
+		return errTooLarge(p.length, maxPut)
+	}
+	pre, err := x.precondition()
 	if err != nil {
 		return err
 	}
-	d, err := x.bucket.newDraft()
+	d, sum, err := x.receive(p)
 	if err != nil {
 		return err
 	}
-	defer d.discard()
-	d.hash(want)
-	if err := x.copyBody(d); err != nil {
-		return err
-	}
-	if o.Checksums, err = want.check(d.sums()); err != nil {
-		return err
-	}
-	if err := x.commit(d, o, onlyNew); err != nil {
+	o.keep(p.want.algorithm, sum)
+	if err := x.commit(d, o, pre); err != nil {
 		return err
 	}
 	h := x.w.Header()
 	h["ETag"] = []string{`"` + o.ETag + `"`}
-	for name, v := range o.Checksums {
-		h["x-amz-checksum-"+name] = []string{v}
-		h["x-amz-checksum-type"] = []string{"FULL_OBJECT"}
-	}
+	o.writeChecksums(h)
+	x.writeExpiration(o)
 	x.answer(http.StatusOK, "", nil)
 	return nil
 }
 
-// copyBody streams the body into a draft through one buffer.
-func (x *exchange) copyBody(d *draft) error {
-	buf := x.s.buffers.Get().(*[bufferSize]byte)
-	defer x.s.buffers.Put(buf)
-	for {
-		// Small pieces make small writes: fill the buffer.
-		n, err := io.ReadFull(&x.body, buf[:min(bufferSize, max(x.r.ContentLength-x.body.n, 1))])
-		if n > 0 {
-			if _, err := d.Write(buf[:n]); err != nil {
-				return err
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF) && x.body.n == x.r.ContentLength:
-			return nil
-		case err != nil:
-			return readFault(err)
-		}
+// allowWrite is allow for what makes an object, with the tags that it brings.
+func (x *exchange) allowWrite(action string, tags map[string]string) error {
+	more := map[string][]string{"s3:objectcreationoperation": {"true"}}
+	if len(tags) > 0 {
+		addTagConditions(more, "s3:requestobjecttag", tags)
 	}
+	if err := x.allowIn(x.bucket, x.name, action, x.key, more); err != nil || len(tags) == 0 {
+		return err
+	}
+	return x.allowIn(x.bucket, x.name, "s3:PutObjectTagging", x.key, more)
 }
 
-// onlyNew reads If-None-Match, of which S3 knows "*" for writes. It refuses at
-// once when there is an object already; commit decides for good.
-func (x *exchange) onlyNew() (bool, error) {
-	if x.r.Header.Get("If-Match") != "" {
-		return false, errNotImplemented("If-Match")
+// writeConditions reads If-Match and If-None-Match of a write. "Requests with
+// If-Match need s3:GetObject, too": the answer tells what is there.
+func (x *exchange) writeConditions() (p precondition, err error) {
+	none, match := x.header("If-None-Match"), x.header("If-Match")
+	switch {
+	case none != "" && match != "": // which S3 does not take together
+		return p, errNotImplemented("If-Match")
+	case none == "*":
+		p.absent = true
+	case none != "":
+		return p, errNotImplemented("If-None-Match")
+	case match != "":
+		p.etag = strings.Trim(match, `"`)
+		err = x.allow("s3:GetObject", x.key)
 	}
-	switch v := x.header("If-None-Match"); v {
-	case "":
-		return false, nil
-	case "*":
-		there, err := x.bucket.has(x.key)
-		if there {
-			err = errPrecondition("If-None-Match")
-		}
-		return true, err
-	default:
-		return false, errNotImplemented("If-None-Match")
+	return p, err
+}
+
+// precondition reads the conditions of a write to the exchange's own key. It
+// refuses at once what is already clear; commit decides for good.
+func (x *exchange) precondition() (precondition, error) {
+	p, err := x.writeConditions()
+	if err == nil {
+		err = p.met(x.bucket, x.key)
 	}
+	return p, err
 }
 
 // deleteObject removes an object. That there is none is success, as in S3.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
 func (x *exchange) deleteObject() error {
-	if x.r.Header.Get("If-Match") != "" {
-		return errNotImplemented("If-Match")
+	p, err := x.deleteCondition(x.key, x.header("If-Match"))
+	if err != nil {
+		return err
 	}
-	if err := x.bucket.remove(x.key); err != nil {
+	if err := x.bucket.remove(x.key, p); err != nil {
 		return err
 	}
 	x.answer(http.StatusNoContent, "", nil)
 	return nil
 }
 
-// headBucket tells that there is such a bucket.
-func (x *exchange) headBucket() error {
-	x.w.Header().Set("X-Amz-Bucket-Region", x.s.region)
-	x.answer(http.StatusOK, "", nil)
-	return nil
-}
-
-// createBucket makes a bucket. In us-east-1 S3 answers 200 for one of your own.
-func (x *exchange) createBucket() error {
-	doc, err := x.document(maxSettings)
-	if err != nil {
-		return err
+// deleteCondition reads the ETag that an object must have to be deleted, "*"
+// for any. "Conditional deletes with a specific ETag value require both
+// s3:DeleteObject and s3:GetObject permissions."
+func (x *exchange) deleteCondition(key, match string) (p precondition, err error) {
+	if match == "" {
+		return p, nil
 	}
-	if err := x.checkLocation(doc); err != nil {
-		return err
+	if p.etag = strings.Trim(match, `"`); p.etag != "*" {
+		err = x.allow("s3:GetObject", key)
 	}
-	made, err := x.s.create(x.name)
-	if err != nil {
-		return err
-	}
-	if !made && x.s.region != "us-east-1" {
-		return fault(http.StatusConflict, "BucketAlreadyOwnedByYou",
-			"Your previous request to create the named bucket succeeded and you already own it.", "BucketName", x.name)
-	}
-	x.w.Header().Set("Location", "/"+x.name)
-	x.answer(http.StatusOK, "", nil)
-	return nil
-}
-
-func (x *exchange) checkLocation(doc []byte) error {
-	var c struct {
-		XMLName  xml.Name `xml:"CreateBucketConfiguration"`
-		Location string   `xml:"LocationConstraint"`
-		Others   []struct {
-			XMLName xml.Name
-		} `xml:",any"`
-	}
-	if len(doc) > 0 {
-		if err := decodeXML(doc, &c); err != nil {
-			return err
-		}
-		if len(c.Others) > 0 {
-			return errNotImplemented(c.Others[0].XMLName.Local)
-		}
-	}
-	here := x.s.region
-	if here == "us-east-1" {
-		here = "" // which has no LocationConstraint of its own
-	}
-	if c.Location != here {
-		name := c.Location
-		if name == "" {
-			name = "unspecified"
-		}
-		return fault(http.StatusBadRequest, "IllegalLocationConstraintException",
-			"The "+name+" location constraint is incompatible for the region specific endpoint this request was sent to.")
-	}
-	return nil
+	return p, err
 }

@@ -2,7 +2,6 @@ package s3d
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,9 +24,16 @@ type Config struct {
 	Dir string
 	// Region is what requests must be signed for. Default "us-east-1".
 	Region string
-	// Keys may do everything. Everybody else may do nothing but ask a
-	// preflight. At least one.
+	// Keys are the owner's, who may do everything but what a bucket policy
+	// denies. At least one.
 	Keys []sigv4.Credentials
+	// Users have keys that may do what their policies allow. Everybody else
+	// may do what a bucket policy allows to all, which is nothing at first.
+	Users []User
+	// NoSync answers before written files and folders are on disk: faster, and
+	// a power loss may then take acknowledged objects or leave damaged ones,
+	// which are not served. A crash of the process alone loses nothing.
+	NoSync bool
 	// Now is the clock that signatures, policies and Last-Modified go by.
 	// Default time.Now.
 	Now func() time.Time
@@ -43,13 +50,18 @@ type Config struct {
 type Server struct {
 	dir      string
 	region   string
+	disk     disk
 	keys     map[string]sigv4.Credentials
+	users    map[string]*user // by access key id
 	now      func() time.Time
 	random   io.Reader
 	log      *slog.Logger
 	verifier sigv4.Verifier
-	lock     *os.File
-	buffers  sync.Pool // of *[bufferSize]byte
+
+	operations []operation
+
+	lock    *os.File
+	buffers sync.Pool // of *[bufferSize]byte
 
 	open   sync.RWMutex // held for reading by every request
 	closed bool
@@ -64,7 +76,7 @@ type Server struct {
 type Stats struct {
 	Requests       int64 // requests answered or being answered
 	BytesReceived  int64 // bytes of request bodies
-	ObjectsWritten int64 // by POST and PUT, overwriting included
+	ObjectsWritten int64 // by POST, PUT, copies and completed uploads, overwriting included
 }
 
 // New opens a folder. What a crash left unfinished is removed. Its error is
@@ -73,7 +85,8 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		dir: c.Dir, region: c.Region, keys: make(map[string]sigv4.Credentials), now: c.Now, random: c.Random, log: c.Logger,
 		buffers: sync.Pool{New: func() any { return new([bufferSize]byte) }},
-		buckets: make(map[string]*bucket),
+		buckets: make(map[string]*bucket), users: make(map[string]*user), disk: disk{fsync: !c.NoSync},
+		operations: operations(),
 	}
 	if s.region == "" {
 		s.region = "us-east-1"
@@ -96,6 +109,11 @@ func New(c Config) (*Server, error) {
 		}
 		s.keys[k.AccessKeyID] = k
 	}
+	for _, u := range c.Users {
+		if err := s.addUser(u); err != nil {
+			return nil, fmt.Errorf("open bucket folder: %w", err)
+		}
+	}
 	s.verifier = sigv4.Verifier{Region: s.region, Now: s.now, Lookup: func(id string) (sigv4.Credentials, bool) {
 		k, ok := s.keys[id]
 		return k, ok
@@ -114,7 +132,7 @@ func (s *Server) openFolder() error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(lockFile(lock), syncDir(s.dir)); err != nil {
+	if err := errors.Join(lockFile(lock), s.disk.syncDir(s.dir)); err != nil {
 		return errors.Join(err, lock.Close())
 	}
 	s.lock = lock
@@ -123,10 +141,15 @@ func (s *Server) openFolder() error {
 		return errors.Join(err, lock.Close())
 	}
 	for _, name := range names {
+		if strings.HasPrefix(name, deletedPrefix) { // DeleteBucket did not finish
+			if err := s.disk.removeTree(filepath.Join(s.dir, name)); err != nil {
+				return errors.Join(err, lock.Close())
+			}
+		}
 		if checkBucketName(name) != nil {
 			continue
 		}
-		if err := newBucket(s.dir, name, s.randomName).clean(); err != nil {
+		if err := s.newBucket(name).clean(); err != nil {
 			return errors.Join(err, lock.Close())
 		}
 	}
@@ -166,7 +189,7 @@ func (s *Server) bucket(name string) (*bucket, error) {
 	if b := s.buckets[name]; b != nil {
 		return b, nil
 	}
-	b = newBucket(s.dir, name, s.randomName)
+	b = s.newBucket(name)
 	if err := b.open(); errors.Is(err, fs.ErrNotExist) {
 		return nil, errNoBucket(name)
 	} else if err != nil {
@@ -174,26 +197,6 @@ func (s *Server) bucket(name string) (*bucket, error) {
 	}
 	s.buckets[name] = b
 	return b, nil
-}
-
-// create makes a bucket. It reports false when there is one already.
-func (s *Server) create(name string) (bool, error) {
-	if err := checkBucketName(name); err != nil {
-		return false, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b := newBucket(s.dir, name, s.randomName)
-	if err := b.open(); err == nil {
-		return false, nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return false, err
-	}
-	if err := b.create(); err != nil {
-		return false, err
-	}
-	s.buckets[name] = b
-	return true, nil
 }
 
 func (s *Server) randomBytes(n int) []byte {
@@ -225,130 +228,4 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := x.serve(); err != nil {
 		x.refuse(r.Context(), err)
 	}
-}
-
-// exchange is one request and its answer.
-type exchange struct {
-	s    *Server
-	w    http.ResponseWriter
-	r    *http.Request
-	id   string
-	body body
-
-	name, key string // from the path; key is empty for the bucket itself
-	query     map[string]string
-	identity  sigv4.Identity
-	bucket    *bucket
-}
-
-// body counts what is read of a request's body.
-type body struct {
-	r        io.Reader
-	n        int64
-	received *atomic.Int64
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	b.n += int64(n)
-	b.received.Add(int64(n))
-	return n, err
-}
-
-func (x *exchange) serve() (err error) {
-	if x.name, x.key, err = splitPath(x.r.URL); err != nil {
-		return err
-	}
-	// Before anything can fail: a page must be able to read why.
-	x.writeCORS()
-	if x.r.Method == http.MethodOptions {
-		return x.preflight()
-	}
-	if x.query, err = parseQuery(x.r.URL.RawQuery); err != nil {
-		return err
-	}
-	if x.r.Method == http.MethodPost && x.key == "" && x.name != "" && len(x.query) == 0 {
-		return x.postObject()
-	}
-	if x.identity, err = x.s.verifier.Request(x.r); err != nil {
-		return err
-	}
-	if err := x.hoist(); err != nil {
-		return err
-	}
-	op, err := x.operation()
-	if err != nil {
-		return err
-	}
-	if err := x.knows(op); err != nil {
-		return err
-	}
-	if op.name != "CreateBucket" {
-		if x.bucket, err = x.s.bucket(x.name); err != nil {
-			return err
-		}
-		if err := checkKey(x.key); err != nil {
-			return err
-		}
-	}
-	return op.run(x)
-}
-
-// payloadHash returns what the signature says of the body: a hex SHA-256, or
-// "" when it says nothing.
-func (x *exchange) payloadHash() (string, error) {
-	h := x.identity.PayloadHash
-	if h == sigv4.UnsignedPayload {
-		return "", nil
-	}
-	if b, err := hex.DecodeString(h); err == nil && len(b) == 32 {
-		return h, nil
-	}
-	if len(h) >= 10 && h[:10] == "STREAMING-" {
-		return "", errNotImplemented("x-amz-content-sha256")
-	}
-	return "", errArgument("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "+
-		"or a valid sha256 value.", "x-amz-content-sha256")
-}
-
-// length checks that the body's size is known.
-func (x *exchange) length() error {
-	if len(x.r.TransferEncoding) > 0 || x.r.ContentLength < 0 {
-		return errNotImplemented("Transfer-Encoding")
-	}
-	if x.r.ContentLength == 0 && x.r.Header.Get("Content-Length") == "" {
-		return fault(http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
-	}
-	return nil
-}
-
-// document reads a body that is to be an XML document.
-func (x *exchange) document(limit int64) ([]byte, error) {
-	d, err := x.digests()
-	if err != nil {
-		return nil, err
-	}
-	tooLong := fault(http.StatusBadRequest, "MaxMessageLengthExceeded", "Your request was too large.")
-	if x.r.ContentLength > limit {
-		return nil, tooLong
-	}
-	doc, err := io.ReadAll(io.LimitReader(&x.body, limit+1))
-	if err != nil {
-		return nil, readFault(err)
-	}
-	if int64(len(doc)) > limit {
-		return nil, tooLong
-	}
-	_, err = d.check(sumsOf(doc))
-	return doc, err
-}
-
-// digests returns what the request says the body's hashes are.
-func (x *exchange) digests() (digests, error) {
-	d, err := wanted(x.header, x.headerNames())
-	if err != nil {
-		return d, err
-	}
-	d.payload, err = x.payloadHash()
-	return d, err
 }

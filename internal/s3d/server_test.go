@@ -223,12 +223,13 @@ func (f *fixture) absent(key string) {
 	f.expect(f.get(key), 404, "NoSuchKey")
 }
 
-// files lists every file below the server's folder, without lock and settings.
+// files lists every file below the server's folder, without the lock and the
+// settings of buckets, which lie right in a bucket's folder.
 func (f *fixture) files() []string {
 	f.t.Helper()
 	var all []string
 	err := filepath.WalkDir(f.dir, func(path string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && d.Name() != ".lock" && d.Name() != corsFile {
+		if err == nil && !d.IsDir() && d.Name() != ".lock" && filepath.Dir(filepath.Dir(path)) != f.dir {
 			all = append(all, path)
 		}
 		return err
