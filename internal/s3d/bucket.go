@@ -38,6 +38,8 @@ type bucket struct {
 	policy    setting[*access.Policy]
 	public    setting[publicAccess]
 	lifecycle setting[[]lifecycleRule]
+
+	uploads uploads
 }
 
 const (
@@ -56,6 +58,7 @@ func (s *Server) newBucket(name string) *bucket {
 		public: setting[publicAccess]{file: "public-access.xml", parse: parsePublicAccess},
 
 		lifecycle: setting[[]lifecycleRule]{file: "lifecycle.xml", parse: parseLifecycle},
+		uploads:   uploads{dir: filepath.Join(dir, uploadsDir)},
 	}
 }
 
@@ -152,7 +155,7 @@ func (b *bucket) clean() error {
 			return fmt.Errorf("remove draft: %w", err)
 		}
 	}
-	return nil
+	return b.cleanUploads()
 }
 
 func (b *bucket) isGone() bool {

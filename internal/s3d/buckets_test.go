@@ -262,7 +262,10 @@ func TestDeleteBucket(t *testing.T) {
 	f.expect(f.do("DELETE", "/photos/a", nil, nil), 204, "")
 	f.expect(f.putCORS(corsDoc), 200, "")
 	f.expect(f.do("DELETE", "/photos?publicAccessBlock", nil, nil), 204, "")
-	f.expect(f.do("DELETE", "/photos", nil, nil), 204, "")
+	id := f.do("POST", "/photos/part?uploads", nil, nil).element("UploadId")
+	part := "/photos/part?partNumber=1&uploadId=" + id
+	f.expect(f.do("PUT", part, []byte("x"), nil), 200, "")
+	f.expect(f.do("DELETE", "/photos", nil, nil), 204, "") // an unfinished upload does not keep it
 	f.expect(f.do("DELETE", "/photos", nil, nil), 404, "NoSuchBucket")
 	f.expect(f.do("PUT", "/photos/a", []byte("x"), nil), 404, "NoSuchBucket")
 	f.expect(f.post(formSpec{}), 404, "NoSuchBucket")
@@ -270,8 +273,10 @@ func TestDeleteBucket(t *testing.T) {
 	if names, err := readNames(f.dir); err != nil || len(names) != 1 {
 		t.Errorf("%v %v is left", names, err)
 	}
+	f.expect(f.do("PUT", part, []byte("x"), nil), 404, "NoSuchBucket")
 	// A new one of that name begins anew.
 	f.expect(f.do("PUT", "/photos", nil, nil), 200, "")
+	f.expect(f.do("PUT", part, []byte("x"), nil), 404, "NoSuchUpload")
 	f.expect(f.do("GET", "/photos?cors", nil, nil), 404, "NoSuchCORSConfiguration")
 	f.expect(f.do("GET", "/photos?publicAccessBlock", nil, nil), 200, "")
 	f.put("a", "y")

@@ -238,7 +238,7 @@ func (x *exchange) copyBytes(f *os.File, source, o *object, c *copying) error {
 		return err
 	}
 	defer d.discard()
-	if kept && source.checksumType() == fullObject && !strings.Contains(source.ETag, "-") {
+	if kept && !strings.Contains(source.ETag, "-") {
 		o.ETag = source.ETag
 		err = d.copyFile(f, source.Size)
 	} else if err = x.copyHashed(d, f, source.Size); err == nil {

@@ -48,6 +48,8 @@ type object struct {
 	// means fullObject.
 	ChecksumType string            `json:"checksum_type,omitempty"`
 	Tags         map[string]string `json:"tags,omitempty"`
+	// Upload is the id of the multipart upload that made it.
+	Upload string `json:"upload,omitempty"`
 }
 
 // keep notes a checksum. An empty one is none.

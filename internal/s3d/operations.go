@@ -36,7 +36,7 @@ const (
 // operations are all we have, besides POST Object and preflights.
 func operations() []operation {
 	return slices.Concat(bucketOperations(), settingOperations(), lifecycleOperations(), ownershipOperations(),
-		encryptionOperations(), versioningOperations(), objectOperations(), multipartOperations())
+		encryptionOperations(), versioningOperations(), multipartOperations(), objectOperations())
 }
 
 // operation finds what is asked. A sub-resource that we lack never falls

@@ -380,6 +380,18 @@ func (r *recording) allowed(steps, early int) map[string][]string {
 	return looks
 }
 
+// scratchDir is a folder for many files that need not outlive the test: in
+// memory where that is offered, so that nobody else's disk traffic is waited for.
+func scratchDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "power-loss-") //nolint:usetesting // t.TempDir is on a disk
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
+	return dir
+}
+
 // replay is how losses goes about it.
 type replay struct {
 	steps []step
@@ -398,7 +410,7 @@ func (r *recording) losses(p replay) (found []string) {
 		v.root.names[name], v.root.kept[name] = n, n
 	}
 	random := rand.New(rand.NewPCG(2, 3))
-	scratch := t.TempDir()
+	scratch := scratchDir(t)
 	pool := filepath.Join(scratch, "pool")
 	must(t, os.Mkdir(pool, 0o700))
 	seen := make(map[string]bool)

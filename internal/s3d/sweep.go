@@ -223,4 +223,35 @@ func (b *bucket) removeIf(key string, holds func(*object) bool) (size int64, sha
 }
 
 // sweepUploads aborts what was not completed in time.
-func (s *Server) sweepUploads(context.Context, *bucket, []lifecycleRule) (int, error) { return 0, nil }
+func (s *Server) sweepUploads(ctx context.Context, b *bucket, rules []lifecycleRule) (n int, err error) {
+	behind := ""
+	for at, more := (span{limit: maxPage}), true; more && err == nil; {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		err = s.whileOpen(func() error {
+			p, err := b.listUploads(at, behind)
+			if err != nil || len(p.items) == 0 {
+				more = false
+				return err
+			}
+			last := p.items[len(p.items)-1].upload
+			more, at.after, behind = p.more, last.key, last.id
+			now := s.now()
+			for _, it := range p.items {
+				if r, due := aborting(rules, it.upload.key, it.upload.began()); r == nil || now.Before(due) {
+					continue
+				}
+				aborted, err := b.abort(it.upload)
+				if err != nil {
+					return err
+				}
+				if aborted {
+					n++
+				}
+			}
+			return nil
+		})
+	}
+	return n, err
+}

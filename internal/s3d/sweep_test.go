@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -279,5 +280,93 @@ func TestSweepIsDurable(t *testing.T) {
 	f.server.disk.trace = nil
 	if len(steps) != 2 || !strings.HasPrefix(steps[0], "remove ") || steps[1] != "syncdir "+objectsDir {
 		t.Errorf("%v", steps)
+	}
+}
+
+// Unfinished uploads are aborted by their prefix when they are due, and their
+// parts are gone; others, and completed ones, stay.
+func TestThreat20_AbandonedUploadsAreAborted(t *testing.T) {
+	f := start(t)
+	begin := func(key string) (id string, header http.Header) {
+		t.Helper()
+		r := f.do("POST", "/photos/"+key+"?uploads", nil, nil)
+		f.expect(r, 200, "")
+		id = r.element("UploadId")
+		f.expect(f.do("PUT", "/photos/"+key+"?partNumber=1&uploadId="+id, []byte("part"), nil), 200, "")
+		return id, r.header
+	}
+	open := func() string {
+		t.Helper()
+		var keys []string
+		for _, piece := range strings.Split(string(f.do("GET", "/photos?uploads", nil, nil).body), "<Key>")[1:] {
+			key, _, _ := strings.Cut(piece, "<")
+			keys = append(keys, key)
+		}
+		return strings.Join(keys, " ")
+	}
+	f.put("in/object", "x")
+	old, h := begin("in/a")
+	if h.Get("x-amz-abort-date") != "" {
+		t.Errorf("%v", h)
+	}
+	begin("in/b")
+	begin("images/a")
+	f.expect(f.set("lifecycle", rulesDoc("<ID>tidy up</ID><Status>Enabled</Status><Filter><Prefix>in/</Prefix></Filter>"+
+		"<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>")), 200, "")
+	due := midnightAfter(f.now(), 1)
+	tidied := func(h http.Header, at time.Time) {
+		t.Helper()
+		if h.Get("x-amz-abort-date") != at.Format(http.TimeFormat) || h.Get("x-amz-abort-rule-id") != "tidy%20up" {
+			t.Errorf("%v", h)
+		}
+	}
+	_, h = begin("in/c")
+	tidied(h, due)
+	f.advance(due.Sub(f.now()) - 5*time.Second)
+	if n := f.sweep(); n != (Swept{}) || open() != "images/a in/a in/b in/c" {
+		t.Errorf("%+v %s", n, open())
+	}
+	f.advance(6 * time.Second)
+	young, _ := begin("in/b")
+	if n := f.sweep(); n != (Swept{Uploads: 3}) || open() != "images/a in/b" {
+		t.Errorf("%+v %s", n, open())
+	}
+	f.expect(f.do("GET", "/photos/in/a?uploadId="+old, nil, nil), 404, "NoSuchUpload")
+	f.expect(f.do("PUT", "/photos/in/a?partNumber=2&uploadId="+old, []byte("part"), nil), 404, "NoSuchUpload")
+	parts := f.do("GET", "/photos/in/b?uploadId="+young, nil, nil)
+	f.expect(parts, 200, "")
+	tidied(parts.header, midnightAfter(f.now(), 1))
+	f.there("in/object")
+	// One object, and two uploads with a part each.
+	if all := f.files(); len(all) != 5 {
+		t.Errorf("%v", all)
+	}
+	if !strings.Contains(f.log.String(), `"msg":"lifecycle swept","objects":0,"bytes":0,"uploads":3`) {
+		t.Errorf("%s", f.log)
+	}
+}
+
+// More uploads than a page are all looked at, whatever is aborted meanwhile.
+func TestSweepGoesThroughPagesOfUploads(t *testing.T) {
+	f := start(t)
+	f.server.disk.fsync = false // of what is prepared here
+	b, err := f.server.bucket(testBucket)
+	must(t, err)
+	const count = maxPage + 50
+	for i := range count {
+		o := &object{Key: fmt.Sprintf("in/%d", i/2), ContentType: "x/y", Modified: f.now().UnixMilli()}
+		if i%3 == 0 {
+			o.Modified = f.now().Add(96 * time.Hour).UnixMilli()
+		}
+		_, err := b.beginUpload(uploadID(o.modified(), f.server.randomBytes(32)), o)
+		must(t, err)
+	}
+	f.expect(f.set("lifecycle", rulesDoc("<Status>Enabled</Status><Filter/><AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>")), 200, "")
+	f.advance(72 * time.Hour)
+	if n := f.sweep(); n.Uploads != count*2/3 {
+		t.Errorf("%+v of %d", n, count)
+	}
+	if p, err := b.listUploads(span{limit: count}, ""); err != nil || len(p.items) != count/3 {
+		t.Errorf("%d are left, %v", len(p.items), err)
 	}
 }
