@@ -31,6 +31,13 @@ type copying struct {
 	pre                 precondition
 }
 
+func copyHeaders() []string {
+	return []string{
+		copySource + "-if-match", copySource + "-if-none-match", copySource + "-if-modified-since", copySource + "-if-unmodified-since",
+		"x-amz-metadata-directive", "x-amz-tagging-directive", "x-amz-checksum-algorithm", "x-amz-source-expected-bucket-owner",
+	}
+}
+
 // parseCopySource reads /bucket/key or bucket/key, "URL-encoded".
 func parseCopySource(v string) (bucket, key string, err error) {
 	v, query, versioned := strings.Cut(v, "?")

@@ -27,7 +27,9 @@ const (
 
 // deletion is one object of a DeleteObjects request.
 type deletion struct {
-	key, version, etag string
+	key, etag string
+	version   string
+	lacking   string // an element that we do not know
 	// fault is why it was not deleted; nil: it is gone.
 	fault *sigv4.Error
 }
@@ -72,9 +74,7 @@ func parseDeletes(doc []byte) (all []deletion, quiet bool, err error) {
 		}
 		all[i] = deletion{key: o.Key[0], version: first(o.Versions), etag: first(o.ETag)}
 		if len(o.Others) > 0 {
-			// LastModifiedTime and Size are conditions of directory buckets. To
-			// delete in spite of one would be worse than not to delete.
-			all[i].fault = errLacking("The element "+o.Others[0].XMLName.Local, o.Others[0].XMLName.Local).(*sigv4.Error) //nolint:errcheck // it is one
+			all[i].lacking = o.Others[0].XMLName.Local
 		}
 	}
 	return all, quiet, nil
@@ -98,9 +98,6 @@ func (x *exchange) deleteObjects() error {
 	shards := make(map[byte][]*deletion)
 	for i := range all {
 		d := &all[i]
-		if d.fault != nil {
-			continue
-		}
 		if err := x.deleteOne(d); err != nil {
 			d.fault = x.known(x.r.Context(), err)
 			continue
@@ -146,10 +143,15 @@ func (x *exchange) deleteOne(d *deletion) error {
 	if err := x.allowIn(x.bucket, x.name, "s3:DeleteObject", d.key, more); err != nil {
 		return err
 	}
-	if d.version != "" {
+	switch {
+	case d.version != "":
 		// There are no versions here. To delete the one object there is would
 		// be to delete another than the one named.
 		return errLacking("VersionId", "VersionId")
+	case d.lacking != "":
+		// LastModifiedTime and Size are conditions of directory buckets. To
+		// delete in spite of one would be worse than not to delete.
+		return errLacking("The element "+d.lacking, d.lacking)
 	}
 	p, err := x.deleteCondition(d.key, d.etag)
 	if err != nil {

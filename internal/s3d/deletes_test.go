@@ -16,7 +16,7 @@ import (
 
 type deleteReply struct {
 	Deleted []struct{ Key string }
-	Errors  []struct{ Key, VersionId, Code, Message string } `xml:"Error"` //nolint:revive // S3's spelling
+	Errors  []struct{ Key, VersionId, Code, Message string } `xml:"Error"`
 }
 
 func (r deleteReply) deleted() (keys []string) {

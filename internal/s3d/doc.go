@@ -20,6 +20,7 @@
 //	DIR/.lock                            held while a Server is open
 //	DIR/.deleted-<random>/               what is left of a deleted bucket; removed when the folder is opened
 //	DIR/<bucket>/objects/<xx>/<name>     one file per object, see object.go and keyname.go
+//	DIR/<bucket>/uploads/<upload id>/    one multipart upload: a file about it and one per part, see upload_folder.go
 //	DIR/<bucket>/tmp/                    drafts; emptied when the folder is opened
 //	DIR/<bucket>/created                 when the bucket was made, RFC 3339
 //	DIR/<bucket>/cors.xml                its CORS rules, as they were sent

@@ -50,7 +50,7 @@ func entryOf(o *object) *entry {
 	sum, parts, made := strings.Cut(o.ETag, "-")
 	hex.Decode(e.md5[:], []byte(sum)) //nolint:errcheck // we wrote it as the hex of 16 bytes
 	if made {
-		n, _ := strconv.ParseUint(parts, 10, 16) //nolint:errcheck // we wrote it, at most 10,000
+		n, _ := strconv.ParseUint(parts, 10, 16) // we wrote it, at most 10,000
 		e.parts = uint16(n)
 	}
 	for name := range o.Checksums {

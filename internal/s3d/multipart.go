@@ -3,9 +3,7 @@ package s3d
 import (
 	"bytes"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -288,25 +286,4 @@ func (x *exchange) location() string {
 		scheme = "https"
 	}
 	return scheme + "://" + x.r.Host + "/" + x.name + "/" + escapeKey(x.key, false)
-}
-
-// givenChecksum reads the checksum of the whole object from the headers of a
-// CompleteMultipartUpload, which say nothing of the request's own body, and
-// takes them from the request. It returns nil when there is none.
-func (x *exchange) givenChecksum() (a *algorithm, value string, err error) {
-	for _, name := range slices.Clone(x.headerNames()) {
-		suffix, ok := strings.CutPrefix(name, checksumPrefix)
-		if !ok || suffix == "type" || suffix == "algorithm" {
-			continue
-		}
-		if a != nil {
-			return nil, "", errInvalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
-		}
-		if a = findAlgorithm(suffix); a == nil {
-			return nil, "", errNotImplemented(name)
-		}
-		value = x.header(name)
-		x.r.Header.Del(name)
-	}
-	return a, value, nil
 }

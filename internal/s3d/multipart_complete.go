@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -106,12 +107,22 @@ func (x *exchange) claim() (c claim, err error) {
 			return c, errInvalidRequest("Value for x-amz-mp-object-size header is less than zero: '" + v + "'")
 		}
 	}
-	c.algorithm, c.sum, err = x.givenChecksum()
-	if err == nil && c.algorithm != nil {
-		sum, _, _ := strings.Cut(c.sum, "-") // the number of parts
-		if decode64(sum, c.algorithm.size) == nil {
-			err = errInvalidRequest("Value for " + c.algorithm.header() + " header is invalid.")
+	// The checksum headers are about the object, not about the body: they are
+	// read, and then taken away. A composite one may be followed by the number
+	// of parts.
+	names := slices.DeleteFunc(x.headerNames(), func(name string) bool { return !strings.HasPrefix(name, checksumPrefix) })
+	given, err := wanted(func(name string) string {
+		if !strings.HasPrefix(name, checksumPrefix) {
+			return ""
 		}
+		sum, _, _ := strings.Cut(x.header(name), "-")
+		return sum
+	}, names, "")
+	if c.algorithm = given.algorithm; c.algorithm != nil {
+		c.sum = x.header(c.algorithm.header())
+	}
+	for _, name := range names {
+		x.r.Header.Del(name)
 	}
 	return c, err
 }
@@ -206,7 +217,7 @@ func (x *exchange) completed(id string, parts []namedPart) (*object, error) {
 func etagOfParts(parts []string) string {
 	all := md5.New() //nolint:gosec // nothing here trusts it
 	for _, etag := range parts {
-		sum, _ := hex.DecodeString(etag) //nolint:errcheck // what is no ETag of a part leads to another sum
+		sum, _ := hex.DecodeString(etag) // what is no ETag of a part leads to another sum
 		all.Write(sum)
 	}
 	return hex.EncodeToString(all.Sum(nil)) + "-" + strconv.Itoa(len(parts))
@@ -230,7 +241,7 @@ func (x *exchange) assemble(u *openUpload, c *claim, parts []namedPart, pre prec
 	if err := x.bucket.endUpload(u); err != nil {
 		// The object is there, which is what was asked for. It names the upload,
 		// so that what is left of that is removed when the bucket is opened.
-		u.gone = true
+		x.bucket.forget(u)
 		x.s.log.LogAttrs(x.r.Context(), slog.LevelError, "upload not removed", x.attrs(slog.String("error", err.Error()))...)
 	}
 	return o, nil

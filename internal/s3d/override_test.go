@@ -93,8 +93,15 @@ func TestExpectedBucketOwner(t *testing.T) {
 	f.put("a", "x")
 	doc := deleteDocument("none")
 	for _, c := range [][2]string{
-		{"GET", "/photos/a"}, {"HEAD", "/photos/a"}, {"PUT", "/photos/b"}, {"DELETE", "/photos/b"}, {"GET", "/photos/a?tagging"},
-		{"GET", "/photos"}, {"GET", "/photos?list-type=2"}, {"POST", "/photos?delete"}, {"HEAD", "/photos"},
+		{"GET", "/photos/a"},
+		{"HEAD", "/photos/a"},
+		{"PUT", "/photos/b"},
+		{"DELETE", "/photos/b"},
+		{"GET", "/photos/a?tagging"},
+		{"GET", "/photos"},
+		{"GET", "/photos?list-type=2"},
+		{"POST", "/photos?delete"},
+		{"HEAD", "/photos"},
 	} {
 		for owner, status := range map[string]int{Account: 0, "123456789012": 403, "x": 400, Account + "0": 400} {
 			h := md5Header(doc)

@@ -241,6 +241,7 @@ func TestPublicWrite(t *testing.T) {
 			t.Errorf("only %s: %d %s", name, r.status, r.body)
 		}
 	}
+	f.expect(f.post(formSpec{drop: auth[1:], fields: fieldsFor("drop/c")}), 400, "InvalidArgument")
 	f.expect(f.post(formSpec{fields: fieldsFor("drop/c"), change: func(m map[string]string) { m["x-amz-signature"] = strings.Repeat("0", 64) }}), 403, "SignatureDoesNotMatch")
 	f.absent("drop/c")
 	f.absent("else/a")

@@ -63,6 +63,11 @@ func (x *exchange) postObject() error {
 	if err := x.allowPost(u.fields, object); err != nil {
 		return err
 	}
+	if _, has := u.fields["policy"]; has && x.caller.anonymous() {
+		// Everybody may write here, but this form was meant to be held to a
+		// policy, which nobody signed: not to be taken as if it had none.
+		return errArgument("Bucket POST must contain a field named 'X-Amz-Algorithm'.  If it is specified, please check the order of the fields.", "X-Amz-Algorithm")
+	}
 	if err := x.receiveFile(u, policy, object, want); err != nil {
 		return err
 	}

@@ -97,6 +97,9 @@ func uploadAt(bucket, key, id string) subject {
 	listed := regexp.MustCompile(`<(PartNumber|ETag|Size|ChecksumCRC\w+)>[^<]*`)
 	return subject{bucket, "/" + bucket + "/" + key + "?uploadId=" + id, func(t testing.TB, s *Server, target string) string {
 		r := ask(t, s, "GET", target, nil, nil)
+		if r.status == 404 {
+			return "404" // of the bucket as of the upload: nobody knew the id before it was given
+		}
 		return fmt.Sprintf("%d %s %q", r.status, r.code(), listed.FindAllString(string(r.body), -1))
 	}}
 }
@@ -233,7 +236,7 @@ func (r *recording) begin(key string) subject {
 	m := &r.moments[len(r.moments)-1]
 	r.subjects[u.target], r.first[u.target] = u, ""
 	// Nobody can have asked for it before: what it was then is its absence.
-	m.before[u.target], m.after[u.target] = "404 NoSuchUpload []", u.look(r.t, r.server, u.target)
+	m.before[u.target], m.after[u.target] = "404", u.look(r.t, r.server, u.target)
 	r.first[u.target] = m.before[u.target]
 	return u
 }

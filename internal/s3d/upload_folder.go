@@ -73,7 +73,7 @@ type uploads struct {
 // uploadID makes an id of when the upload began and 32 random bytes. Nobody can
 // guess one, and in order the ids of a key are by time, as listings have them.
 func uploadID(at time.Time, random []byte) string {
-	b := binary.BigEndian.AppendUint64(nil, uint64(at.UnixMilli())) //nolint:gosec // the order of times after 1970 is kept
+	b := binary.BigEndian.AppendUint64(nil, uint64(at.UnixMilli())) // the order of times since 1970 is kept
 	return base32.HexEncoding.EncodeToString(append(b, random...))
 }
 
@@ -264,35 +264,38 @@ func (b *bucket) abort(u *openUpload) (bool, error) {
 	return true, nil
 }
 
-// endUpload removes an upload whose lock is held.
+// endUpload removes an upload whose lock is held. It is over once its file is
+// gone, whatever becomes of the rest.
 func (b *bucket) endUpload(u *openUpload) error {
 	b.life.RLock()
 	defer b.life.RUnlock()
 	if b.gone {
 		return errNoBucket(b.name)
 	}
-	if err := b.removeUploadFile(u.id); err != nil {
+	if err := b.disk.remove(filepath.Join(b.uploadDir(u.id), uploadFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	b.forget(u)
+	return b.removeUpload(u.id)
+}
+
+// forget makes an upload whose lock is held unknown to requests.
+func (b *bucket) forget(u *openUpload) {
 	u.gone = true
 	b.uploads.mu.Lock()
+	defer b.uploads.mu.Unlock()
 	b.uploads.tree.Delete(u)
-	b.uploads.mu.Unlock()
-	return b.removeUploadDir(u.id)
 }
 
-// removeUploadFile is the moment from which there is no such upload. No part
-// may go before it has: an upload has all of its parts or is none.
-func (b *bucket) removeUploadFile(id string) error {
+// removeUpload removes what is left of an upload without its file. The folder is
+// synced first: no part may go before that file has, for an upload has all of
+// its parts or is none.
+func (b *bucket) removeUpload(id string) error {
 	dir := b.uploadDir(id)
-	if err := b.disk.remove(filepath.Join(dir, uploadFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := b.disk.syncDir(dir); err != nil {
 		return err
 	}
-	return b.disk.syncDir(dir)
-}
-
-func (b *bucket) removeUploadDir(id string) error {
-	if err := b.disk.removeTree(b.uploadDir(id)); err != nil {
+	if err := b.disk.removeTree(dir); err != nil {
 		return err
 	}
 	return b.disk.syncDir(b.uploads.dir)
@@ -320,8 +323,9 @@ func (b *bucket) cleanUploads() error {
 		if open {
 			continue
 		}
-		if err = b.removeUploadFile(id); err == nil {
-			err = b.removeUploadDir(id)
+		err = b.disk.remove(filepath.Join(b.uploadDir(id), uploadFile))
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			err = b.removeUpload(id)
 		}
 		if err != nil {
 			return fmt.Errorf("remove upload: %w", err)
