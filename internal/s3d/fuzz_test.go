@@ -19,7 +19,7 @@ import (
 
 // Fuzz targets without seeds fuzz nothing in a plain test run.
 func TestFuzzTargetsHaveSeeds(t *testing.T) {
-	for _, name := range []string{"FuzzForm", "FuzzFormReader", "FuzzRange", "FuzzKeyName", "FuzzCORS", "FuzzTrailer"} {
+	for _, name := range []string{"FuzzForm", "FuzzFormReader", "FuzzRange", "FuzzKeyName", "FuzzCORS", "FuzzTrailer", "FuzzCompleteXML", "FuzzCRCJoin"} {
 		seeds, err := os.ReadDir(filepath.Join("testdata", "fuzz", name))
 		if err != nil || len(seeds) == 0 {
 			t.Errorf("%s has no seeds: %v", name, err)

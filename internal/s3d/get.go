@@ -12,7 +12,14 @@ import (
 // getObject sends an object, a range of it, or (HEAD) what there is to say.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 func (x *exchange) getObject() error {
-	f, o, err := x.bucket.openKey(x.key)
+	var scratch []byte
+	if x.r.Method == http.MethodGet { // a small object is read with its trailer, at once
+		buf := x.s.buffers.Get().(*[bufferSize]byte)
+		defer x.s.buffers.Put(buf)
+		scratch = buf[:]
+	}
+	_, path := x.bucket.path(x.key)
+	f, o, body, err := openWhole(path, x.key, scratch)
 	if err != nil && !isNoObject(err) {
 		return err
 	}
@@ -57,12 +64,18 @@ func (x *exchange) getObject() error {
 		x.w.WriteHeader(status)
 		return nil
 	}
-	if _, err := f.Seek(start, io.SeekStart); err != nil {
-		return err
+	if body != nil {
+		x.w.WriteHeader(status)
+		_, err = x.w.Write(body[start : start+length])
+	} else {
+		if _, err := f.Seek(start, io.SeekStart); err != nil {
+			return err
+		}
+		x.w.WriteHeader(status)
+		// Straight from file to connection: the body is a plain piece of the file.
+		_, err = io.CopyN(x.w, f, length)
 	}
-	x.w.WriteHeader(status)
-	// Straight from file to connection: the body is a plain piece of the file.
-	if _, err := io.CopyN(x.w, f, length); err != nil {
+	if err != nil {
 		x.s.log.LogAttrs(x.r.Context(), slog.LevelDebug, "answer broken off", x.attrs(slog.String("error", err.Error()))...)
 	}
 	return nil

@@ -79,39 +79,50 @@ func (o *object) appendTrailer(dst []byte) ([]byte, error) {
 	return append(dst, magic...), nil
 }
 
-// readObject reads what stands at the end of f. Its error is errNotObject when
-// f is not a whole object file.
-func readObject(f *os.File) (*object, error) {
+// readObject reads what stands at the end of f. A file that fits into scratch is
+// read there as a whole, body first, and body is where it then lies; otherwise,
+// and without scratch, body is nil. Its error is errNotObject when f is not a
+// whole object file.
+func readObject(f *os.File, scratch []byte) (o *object, body []byte, err error) {
 	fi, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	length := fi.Size()
 	if !fi.Mode().IsRegular() || length < footerLength {
-		return nil, errNotObject
+		return nil, nil, errNotObject
 	}
-	tail := make([]byte, min(length, tailGuess))
+	var tail []byte
+	whole := length <= int64(len(scratch))
+	if whole {
+		tail = scratch[:length]
+	} else {
+		tail = make([]byte, min(length, tailGuess))
+	}
 	if err := readAt(f, tail, length-int64(len(tail))); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	foot := tail[len(tail)-footerLength:]
 	n, sum := int64(binary.BigEndian.Uint32(foot)), binary.BigEndian.Uint32(foot[4:])
 	size := binary.BigEndian.Uint64(foot[8:])
 	if string(foot[16:]) != magic || n > maxTrailer || size > maxObject || int64(size)+n+footerLength != length {
-		return nil, errNotObject
+		return nil, nil, errNotObject
 	}
-	if whole := n + footerLength; whole > int64(len(tail)) {
-		tail = make([]byte, whole)
-		if err := readAt(f, tail, length-whole); err != nil {
-			return nil, err
+	if end := n + footerLength; end > int64(len(tail)) {
+		tail = make([]byte, end)
+		if err := readAt(f, tail, length-end); err != nil {
+			return nil, nil, err
 		}
 	}
 	trailer := tail[int64(len(tail))-footerLength-n : len(tail)-footerLength]
-	o := new(object)
+	o = new(object)
 	if castagnoli(trailer) != sum || json.Unmarshal(trailer, o) != nil || o.Size != int64(size) {
-		return nil, errNotObject
+		return nil, nil, errNotObject
 	}
-	return o, nil
+	if whole {
+		body = tail[:size]
+	}
+	return o, body, nil
 }
 
 // readAt fills b from f. A file that ends early is errNotObject.
@@ -126,17 +137,24 @@ func readAt(f *os.File, b []byte, off int64) error {
 // openObject opens an object's file for reading and checks that it is key's.
 // Errors: fs.ErrNotExist, errNotObject.
 func openObject(path, key string) (*os.File, *object, error) {
+	f, o, _, err := openWhole(path, key, nil)
+	return f, o, err
+}
+
+// openWhole is openObject, and reads a small object's body with it, see
+// readObject.
+func openWhole(path, key string, scratch []byte) (*os.File, *object, []byte, error) {
 	f, err := os.Open(path) //nolint:gosec // a path of fileName's making
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	o, err := readObject(f)
+	o, body, err := readObject(f, scratch)
 	if err == nil && key != "" && o.Key != key {
 		err = errNotObject
 	}
 	if err != nil {
 		f.Close() //nolint:errcheck // it was only read
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return f, o, nil
+	return f, o, body, nil
 }

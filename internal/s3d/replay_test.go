@@ -328,6 +328,7 @@ func recordAll(t *testing.T) *recording {
 	etag = r.part(u, 1, "the only part, second"+etag)
 	r.complete(u, 400, `"00000000000000000000000000000000"`)
 	r.complete(u, 200, etag)
+	r.write("parts", "what was made of them is gone, and the upload must not come back", nil)
 	u = r.begin("aborted")
 	r.part(u, 1, "one")
 	r.part(u, 7, "seven")
