@@ -100,24 +100,21 @@ func readBucketSettings(flag given, getenv func(string) string) (*bucketSettings
 		"log-format": oneOf("auto", "text", "json"), "log-level": oneOf("debug", "info", "warn", "error"),
 	}
 	for _, f := range bucketFlags() {
-		name := f.Names()[0]
-		p, ok := into[name]
+		text, ok := f.(*cli.StringFlag)
 		if !ok {
 			continue
 		}
-		text := f.(*cli.StringFlag) //nolint:errcheck,forcetypeassert // those of the map are
-		*p, ok = text.Value, true
-		from := name
+		p, from := into[text.Name], text.Name
+		*p = text.Value
 		for _, source := range text.Sources.Chain {
-			env := source.(variable) //nolint:errcheck,forcetypeassert // bucketFlags made it
-			if v := getenv(env.Key()); v != "" {
-				*p, from = v, env.Key()
+			if env, ok := source.(variable); ok && getenv(env.Key()) != "" {
+				*p, from = getenv(env.Key()), env.Key()
 			}
 		}
-		if v, ok := flag(name); ok {
-			*p, from = v[0], "--"+name
+		if v, ok := flag(text.Name); ok {
+			*p, from = v[0], "--"+text.Name
 		}
-		if c := check[name]; c != nil {
+		if c := check[text.Name]; c != nil {
 			if err := c(*p); err != nil {
 				return nil, misused("", "%s: %w", from, err)
 			}

@@ -126,10 +126,11 @@ func (a *answer) code() int {
 
 // logged writes one line for each request, without its query.
 func logged(next http.Handler, logger *slog.Logger, level slog.Level) http.Handler {
-	if !logger.Enabled(context.Background(), level) {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !logger.Enabled(r.Context(), level) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		start := time.Now()
 		out := &answer{ResponseWriter: w}
 		next.ServeHTTP(out, r)
