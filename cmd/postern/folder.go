@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -10,7 +12,7 @@ import (
 // process: two gates that share one would each sweep what the other is at.
 // Closing the file gives it back.
 func lockFolder(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeFolder(dir); err != nil {
 		return nil, failed("Choose another folder with --data.", "open data folder: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // in the folder that the caller names
@@ -22,6 +24,25 @@ func lockFolder(dir string) (*os.File, error) {
 		return nil, failed("Stop the other postern, or choose another folder with --data.", "open data folder: %s is in use by another postern", dir)
 	}
 	return f, nil
+}
+
+// makeFolder makes a folder and those around it. Each name is durable before
+// anything is put behind it: a power cut must not take the whole.
+func makeFolder(dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	around := filepath.Dir(dir)
+	if around == dir {
+		return fs.ErrNotExist
+	}
+	if err := makeFolder(around); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(around)
 }
 
 // show is dir as a person finds it: below the current folder as it was given.

@@ -162,6 +162,12 @@ func (x *exchange) allowPost(fields sigv4.Form, o *object) error {
 	return x.allowIn(x.bucket, x.name, "s3:PutObject", o.Key, more)
 }
 
+// stranger reports whether nothing can allow the caller anything, so that his
+// body need not be read to know the answer.
+func (x *exchange) stranger() bool {
+	return x.caller.anonymous() && x.bucket.policy.value() == nil
+}
+
 func (c caller) anonymous() bool { return c.user == nil && !c.owner }
 
 // addTagConditions adds the condition keys of tags: prefix/<key> for each, and

@@ -276,6 +276,18 @@ func (b *bucket) commit(d *draft, o *object, p precondition) error {
 	return b.disk.syncDir(filepath.Dir(path))
 }
 
+// makeShard makes the folder of a shard whose lock is held. One that is there is
+// durable: whoever finds it later relies on that.
+func (b *bucket) makeShard(dir string) error {
+	if err := b.disk.mkdir(dir); err != nil {
+		return err
+	}
+	if err := b.disk.syncDir(b.index.objects); err != nil {
+		return errors.Join(err, b.disk.remove(dir))
+	}
+	return nil
+}
+
 func (b *bucket) rename(d *draft, o *object, shard byte, path string, p precondition) error {
 	b.life.RLock()
 	defer b.life.RUnlock()
@@ -289,8 +301,8 @@ func (b *bucket) rename(d *draft, o *object, shard byte, path string, p precondi
 	}
 	err := b.disk.rename(d.path, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = b.disk.mkdir(filepath.Dir(path)); err == nil {
-			err = errors.Join(b.disk.syncDir(b.index.objects), b.disk.rename(d.path, path))
+		if err = b.makeShard(filepath.Dir(path)); err == nil {
+			err = b.disk.rename(d.path, path)
 		}
 	}
 	if err != nil {

@@ -1,10 +1,7 @@
 package s3d
 
 import (
-	"bytes"
 	"encoding/xml"
-	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -32,26 +29,6 @@ type corsRule struct {
 	Others  []struct {
 		XMLName xml.Name
 	} `xml:",any"`
-}
-
-// decodeXML decodes one whole document. Its error is MalformedXML.
-func decodeXML(doc []byte, into any) error {
-	d := xml.NewDecoder(bytes.NewReader(doc))
-	if err := d.Decode(into); err != nil {
-		return errMalformedXML()
-	}
-	for {
-		t, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if text, ok := t.(xml.CharData); err != nil || ok && len(bytes.TrimSpace(text)) > 0 {
-			return errMalformedXML()
-		}
-		if _, ok := t.(xml.StartElement); ok {
-			return errMalformedXML()
-		}
-	}
 }
 
 // parseCORS reads and checks a CORSConfiguration.

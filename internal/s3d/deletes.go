@@ -81,8 +81,8 @@ func parseDeletes(doc []byte) (all []deletion, quiet bool, err error) {
 }
 
 func (x *exchange) deleteObjects() error {
-	if x.caller.anonymous() && x.bucket.policy.value() == nil {
-		return errDenied("Access Denied") // before a body of a stranger's is read
+	if x.stranger() {
+		return errDenied("Access Denied")
 	}
 	if !x.checked() {
 		return errUnchecked()

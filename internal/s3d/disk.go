@@ -70,6 +70,24 @@ func (d *disk) mkdir(path string) error {
 	return err
 }
 
+// mkdirAll makes a folder and those around it, each durable before the next.
+func (d *disk) mkdirAll(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	around := filepath.Dir(path)
+	if around == path {
+		return fs.ErrNotExist
+	}
+	if err := d.mkdirAll(around); err != nil {
+		return err
+	}
+	if err := d.mkdir(path); err != nil {
+		return err
+	}
+	return d.syncDir(around)
+}
+
 // remove removes a file or an empty folder.
 func (d *disk) remove(path string) error {
 	err := os.Remove(path)

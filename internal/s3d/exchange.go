@@ -229,12 +229,13 @@ func (x *exchange) document(limit int64) ([]byte, error) {
 	if p.length > limit {
 		return nil, tooLong
 	}
-	doc, err := io.ReadAll(io.LimitReader(p, limit+1))
-	if err != nil {
+	doc := make([]byte, p.length)
+	if _, err := io.ReadFull(p, doc); err != nil {
 		return nil, readFault(err)
 	}
-	if int64(len(doc)) > limit {
-		return nil, tooLong
+	// What travels behind the last byte is checked when the end is read.
+	if n, err := io.ReadFull(p, make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
+		return nil, readFault(err)
 	}
 	got := p.want.hashes()
 	got.Write(doc) //nolint:errcheck // it never fails

@@ -203,11 +203,8 @@ func (x *exchange) listUploads() error {
 	if q["key-marker"] == "" {
 		behind = ""
 	}
-	if behind != "" {
-		if !isUploadID(behind) {
-			return errArgument("Invalid uploadId marker", "upload-id-marker")
-		}
-		l.span.skip = "" // the marker is a key then, not a common prefix
+	if behind != "" && !isUploadID(behind) {
+		return errArgument("Invalid uploadId marker", "upload-id-marker")
 	}
 	var p uploadPage
 	if l.span.limit > 0 {

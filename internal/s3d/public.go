@@ -66,13 +66,6 @@ func parsePublicAccess(doc []byte) (publicAccess, error) {
 	return p, nil
 }
 
-// unknownElements collects the elements that a document's type does not name.
-type unknownElements struct {
-	Others []struct {
-		XMLName xml.Name
-	} `xml:",any"`
-}
-
 func (x *exchange) getPublicAccess() error {
 	if doc := x.bucket.public.document(); doc != nil && len(doc) == 0 {
 		return fault(http.StatusNotFound, "NoSuchPublicAccessBlockConfiguration",

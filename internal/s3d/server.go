@@ -125,7 +125,7 @@ func New(c Config) (*Server, error) {
 }
 
 func (s *Server) openFolder() error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := s.disk.mkdirAll(s.dir); err != nil {
 		return err
 	}
 	lock, err := os.OpenFile(filepath.Join(s.dir, ".lock"), os.O_RDWR|os.O_CREATE, 0o600)

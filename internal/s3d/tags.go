@@ -174,6 +174,9 @@ func (x *exchange) getTags() error {
 func (x *exchange) putTags() error {
 	// The document is part of what is judged (s3:RequestObjectTag), but who may
 	// change no tags at all learns nothing about it.
+	if x.stranger() {
+		return errDenied("Access Denied")
+	}
 	doc, err := x.settings()
 	var tags map[string]string
 	if err == nil {

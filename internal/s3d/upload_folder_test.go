@@ -169,6 +169,11 @@ func TestUploadIDs(t *testing.T) {
 	if early >= late || !isUploadID(early) || !isUploadID(late) || strings.Trim(early, "0123456789ABCDEFGHIJKLMNOPQRSTUV") != "" {
 		t.Errorf("%s %s", early, late)
 	}
+	for _, id := range []string{early + "\n", early[:32] + "\r\n" + early[32:], strings.ToLower(early), early[:63] + "=", ""} {
+		if isUploadID(id) {
+			t.Errorf("%q is taken", id)
+		}
+	}
 	for name, n := range map[string]int{"00001": 1, "10000": 10_000, "00000": 0, "10001": 0, "1": 0, "000001": 0, "+0001": 0, "-0001": 0, "": 0, uploadFile: 0, "0x001": 0} {
 		if got := partNumber(name); got != n {
 			t.Errorf("%q is %d", name, got)
