@@ -385,6 +385,8 @@ func received(r *http.Request, name string) []string {
 		return []string{r.Host}
 	case "content-length":
 		return contentLength(r)
+	case "transfer-encoding":
+		return r.TransferEncoding // which net/http takes out of the headers; botocore of old signed it
 	}
 	return values(r.Header, name)
 }

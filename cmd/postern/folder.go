@@ -29,7 +29,7 @@ func lockFolder(dir string) (*os.File, error) {
 // makeFolder makes a folder and those around it. Each name is durable before
 // anything is put behind it: a power cut must not take the whole.
 func makeFolder(dir string) error {
-	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) { //nolint:gosec // the folder that the caller names
 		return err
 	}
 	around := filepath.Dir(dir)
@@ -39,7 +39,7 @@ func makeFolder(dir string) error {
 	if err := makeFolder(around); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // the same
 		return err
 	}
 	return syncDir(around)

@@ -115,6 +115,11 @@ func wanted(get func(string) string, names []string, trailer string) (digests, e
 		case v == "":
 		case findAlgorithm(v) == nil:
 			return d, errUnknownAlgorithm()
+		case d.algorithm == nil && name == "x-amz-checksum-algorithm":
+			// It belongs to uploads in parts and to copies; minio-go sends it
+			// with empty objects, too. There is nothing to check, but it says
+			// which checksum to keep.
+			d.algorithm = findAlgorithm(v)
 		case d.algorithm == nil:
 			return d, errInvalidRequest(name + " specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
 		case !strings.EqualFold(v, d.algorithm.name):

@@ -143,6 +143,7 @@ func lifecycleOperations() []operation {
 	return []operation{
 		{
 			name: "GetBucketLifecycleConfiguration", method: http.MethodGet, level: onBucket, by: by,
+			query:  []string{"withUpdatedAt"}, // minio-go asks for it; S3 takes no notice
 			action: "s3:GetLifecycleConfiguration", run: (*exchange).getLifecycle,
 		},
 		{

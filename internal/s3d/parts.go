@@ -156,7 +156,7 @@ func (x *exchange) partsPage(u *openUpload, marker, limit int) ([]byte, error) {
 	numbers = numbers[behind:]
 	more := len(numbers) > limit && limit > 0
 	numbers = numbers[:min(len(numbers), limit)]
-	next := marker
+	next := 0 // as S3 answers behind the last part; some clients stop at nothing else
 	if len(numbers) > 0 {
 		next = numbers[len(numbers)-1]
 	}

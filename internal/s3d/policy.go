@@ -3,6 +3,7 @@ package s3d
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"postern.example/postern/internal/s3d/access"
@@ -39,10 +40,7 @@ func (x *exchange) getPolicyStatus() error {
 	if p == nil {
 		return fault(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist", "BucketName", x.name)
 	}
-	public := "FALSE"
-	if p.Public() {
-		public = "TRUE"
-	}
+	public := strconv.FormatBool(p.Public()) // the manual's example is in capitals, which the SDKs do not read
 	x.answer(http.StatusOK, xmlType, []byte(xmlHeader+`<PolicyStatus xmlns="`+xmlNamespace+`"><IsPublic>`+public+`</IsPublic></PolicyStatus>`))
 	return nil
 }

@@ -190,6 +190,9 @@ func (u *upload) describe() (*object, digests, error) {
 		return nil, digests{}, err
 	}
 	want, err := wanted(get, names, "")
+	if err == nil && get("x-amz-checksum-algorithm") != "" && want.value == nil {
+		err = errInvalidRequest("x-amz-checksum-algorithm specified, but no corresponding x-amz-checksum-* field was found.")
+	}
 	if err != nil {
 		return nil, digests{}, err
 	}

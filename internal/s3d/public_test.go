@@ -80,14 +80,14 @@ func TestBlockPublicPolicy(t *testing.T) {
 		denyAll("s3:GetObject", `"arn:aws:s3:::photos/*"`),
 	} {
 		f.expect(f.set("policy", doc), 204, "")
-		if r := f.do("GET", "/photos?policyStatus", nil, nil); r.element("IsPublic") != "FALSE" {
+		if r := f.do("GET", "/photos?policyStatus", nil, nil); r.element("IsPublic") != "false" {
 			t.Errorf("%s: %s", doc, r.body)
 		}
 	}
 	// The other three settings do not keep it out.
 	f.expect(f.set("publicAccessBlock", publicAccessDoc("true", "true", "false", "true")), 200, "")
 	f.expect(f.set("policy", public), 204, "")
-	if r := f.do("GET", "/photos?policyStatus", nil, nil); r.element("IsPublic") != "TRUE" {
+	if r := f.do("GET", "/photos?policyStatus", nil, nil); r.element("IsPublic") != "true" {
 		t.Errorf("%s", r.body)
 	}
 	// "Enabling this setting doesn't affect existing bucket policies."
