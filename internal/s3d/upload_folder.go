@@ -173,12 +173,6 @@ func (b *bucket) findUpload(key, id string) (*openUpload, error) {
 	return u, nil
 }
 
-// hasUploads reports whether any upload is neither completed nor aborted.
-func (b *bucket) hasUploads() (bool, error) {
-	p, err := b.listUploads(span{limit: 1}, "")
-	return len(p.items) > 0, err
-}
-
 // beginUpload makes an upload, durably. o is what the object is to be.
 func (b *bucket) beginUpload(id string, o *object) (*openUpload, error) {
 	if err := b.buildUploads(); err != nil {

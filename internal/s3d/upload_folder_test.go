@@ -209,3 +209,9 @@ func TestUploadsOfADeletedBucket(t *testing.T) {
 		t.Errorf("left %v", left)
 	}
 }
+
+// hasUploads reports whether any upload is neither completed nor aborted.
+func (b *bucket) hasUploads() (bool, error) {
+	p, err := b.listUploads(span{limit: 1}, "")
+	return len(p.items) > 0, err
+}
