@@ -404,16 +404,17 @@ func TestListUploads(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 	for query, want := range map[string]string{
-		"&prefix=a":                                "a a/1 a/2",
-		"&prefix=a/":                               "a/1 a/2",
-		"&prefix=x":                                "",
-		"&delimiter=/":                             "a b b b c ü & [a/]",
-		"&delimiter=/&prefix=a/":                   "a/1 a/2",
-		"&key-marker=a":                            "a/1 a/2 b b b c ü &",
-		"&key-marker=a&delimiter=/":                "b b b c ü & [a/]",
-		"&key-marker=a/&delimiter=/":               "b b b c ü &",
-		"&key-marker=a/1&delimiter=/":              "b b b c ü & [a/]",
-		"&key-marker=b":                            "c ü &",
+		"&prefix=a":                   "a a/1 a/2",
+		"&prefix=a/":                  "a/1 a/2",
+		"&prefix=x":                   "",
+		"&delimiter=/":                "a b b b c ü & [a/]",
+		"&delimiter=/&prefix=a/":      "a/1 a/2",
+		"&key-marker=a":               "a/1 a/2 b b b c ü &",
+		"&key-marker=a&delimiter=/":   "b b b c ü & [a/]",
+		"&key-marker=a/&delimiter=/":  "b b b c ü &",
+		"&key-marker=a/1&delimiter=/": "b b b c ü & [a/]",
+		"&key-marker=b":               "c ü &",
+
 		"&key-marker=b&upload-id-marker=" + ids[0]: "b b c ü &",
 		"&key-marker=b&upload-id-marker=" + ids[6]: "c ü &",
 		"&upload-id-marker=" + ids[6]:              "a a/1 a/2 b b b c ü &",
