@@ -15,6 +15,24 @@ type exchange struct {
 	status int
 	code   Code
 	cause  error
+	body   countedBody
+
+	values [6]string // of the headers in an ordinary answer
+	used   int
+}
+
+// set sets a header as Header().Set does, which allocates a slice for each
+// value; these are slices of one array that the exchange has anyway. name must
+// be in canonical form.
+func (x *exchange) set(name, value string) {
+	if x.used == len(x.values) {
+		x.Header().Set(name, value)
+		return
+	}
+	v := x.values[x.used : x.used+1 : x.used+1] // an Add moves it elsewhere
+	v[0] = value
+	x.used++
+	x.Header()[name] = v
 }
 
 func (x *exchange) WriteHeader(status int) {

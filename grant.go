@@ -54,6 +54,9 @@ const (
 	successStatus = "204"
 	// leastLife is the shortest grant worth handing out.
 	leastLife = 15 * time.Second
+	// maxFields is how many fields a form has at most: six of ours, six of the
+	// signature.
+	maxFields = 12
 )
 
 // Grant signs the permission for one upload by principal. It writes nothing
@@ -83,8 +86,8 @@ func (s *Service) Grant(ctx context.Context, principal string, r Request) (*Gran
 	if t.ID, err = s.keys.newID(now, life, principal, s.random); err != nil {
 		return nil, ErrInternal.Because(err)
 	}
-	_, t.Expires, _ = t.ID.times()
-	t.Expires = t.Expires.Truncate(time.Second) // never later than the id says
+	// Never later than the id says, which tells milliseconds.
+	t.Expires = time.UnixMilli(now.UnixMilli()).UTC().Add(life).Truncate(time.Second)
 	g := s.sign(t, cred, now)
 	s.stats.granted.Add(1)
 	return g, nil
@@ -92,20 +95,18 @@ func (s *Service) Grant(ctx context.Context, principal string, r Request) (*Gran
 
 // sign builds the form for t. Every field it names is bound by a condition.
 func (s *Service) sign(t *Ticket, cred sigv4.Credentials, now time.Time) *Grant {
-	key := IncomingPrefix + string(t.ID)
-	fields := Fields{
-		{Name: "key", Value: key},
-		{Name: "Content-Type", Value: t.Type},
-		{Name: "success_action_status", Value: successStatus},
-		{Name: TicketHeader, Value: s.keys.seal(t)},
-	}
+	fields := append(make(Fields, 0, maxFields),
+		sigv4.Field{Name: "key", Value: IncomingPrefix + string(t.ID)},
+		sigv4.Field{Name: "Content-Type", Value: t.Type},
+		sigv4.Field{Name: "success_action_status", Value: successStatus},
+		sigv4.Field{Name: TicketHeader, Value: s.keys.seal(t)})
 	if t.SHA256 != nil {
 		fields = append(fields,
 			sigv4.Field{Name: "x-amz-checksum-algorithm", Value: "SHA256"},
 			sigv4.Field{Name: "x-amz-checksum-sha256", Value: base64.StdEncoding.EncodeToString(t.SHA256)})
 	}
-	p := &sigv4.Policy{Expiration: t.Expires, Conditions: make([]sigv4.Condition, 0, len(fields)+6)}
-	p.Conditions = append(p.Conditions, sigv4.Eq("bucket", s.target.Bucket))
+	var room [maxFields]sigv4.Condition // of fixed length, it stays off the heap
+	p := &sigv4.Policy{Expiration: t.Expires, Conditions: append(room[:0], sigv4.Eq("bucket", s.target.Bucket))}
 	for _, f := range fields {
 		p.Conditions = append(p.Conditions, sigv4.Eq(f.Name, f.Value))
 	}
@@ -154,6 +155,9 @@ func (s *Service) ticketFor(principal string, r Request) (*Ticket, Preset, error
 }
 
 func (p *Preset) declaredType(declared, filename string) (string, error) {
+	if slices.Contains(p.Types, declared) { // as most clients spell it
+		return declared, nil
+	}
 	mt, _, err := mime.ParseMediaType(declared)
 	if mt == "image/jpg" || mt == "image/pjpeg" { // what some clients say for image/jpeg
 		mt = "image/jpeg"

@@ -1,14 +1,15 @@
 package postern
 
 import (
-	"crypto/rand"
 	_ "embed"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"mime"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"postern.example/postern/sigv4"
@@ -61,6 +63,7 @@ type handler struct {
 	log         *slog.Logger
 	cross       *http.CrossOriginProtection
 	mux         *http.ServeMux
+	answers     sync.Pool // of *[]byte, in which grants are written
 }
 
 // NewHandler serves the HTTP contract of docs/protocol.md for s: /uploads…,
@@ -71,6 +74,7 @@ func NewHandler(s *Service, c HandlerConfig) (http.Handler, error) {
 		s: s, base: strings.TrimSuffix(c.BaseURL, "/"), origins: c.Origins, hosts: c.Hosts,
 		principal: c.Principal, images: strings.TrimSuffix(c.Images, "/"), serveImages: c.ServeImages,
 		log: c.Logger, cross: http.NewCrossOriginProtection(), mux: http.NewServeMux(),
+		answers: sync.Pool{New: func() any { return new([]byte) }},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -104,11 +108,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	x := &exchange{ResponseWriter: w, id: requestID()}
 	if r.Body != nil {
-		r.Body = &countedBody{http.MaxBytesReader(w, r.Body, maxBody), h.s}
+		x.body = countedBody{http.MaxBytesReader(w, r.Body, maxBody), h.s}
+		r.Body = &x.body
 	}
-	x.Header().Set("X-Request-Id", x.id)
-	x.Header().Set("X-Content-Type-Options", "nosniff")
+	x.set("X-Request-Id", x.id)
+	x.set("X-Content-Type-Options", "nosniff")
 	h.route(x, r)
+	if !h.log.Enabled(r.Context(), levelOf(x.status)) {
+		return
+	}
 	h.log.LogAttrs(r.Context(), levelOf(x.status), "request",
 		slog.String("id", x.id), slog.String("method", r.Method), slog.String("route", r.Pattern),
 		slog.String("path", r.URL.Path), slog.Int("status", x.status), slog.String("code", string(x.code)),
@@ -127,8 +135,9 @@ func (h *handler) route(x *exchange, r *http.Request) {
 		x.WriteHeader(http.StatusNoContent)
 		return
 	}
-	// The mux answers what it has no route for in plain text; say it as a problem.
-	if _, pattern := h.mux.Handler(r); pattern == "" {
+	handler, pattern := h.mux.Handler(r)
+	switch {
+	case pattern == "": // the mux answers in plain text; say it as a problem
 		probe := &statusOnly{header: http.Header{}}
 		h.mux.ServeHTTP(probe, r)
 		if probe.status == http.StatusMethodNotAllowed {
@@ -137,9 +146,12 @@ func (h *handler) route(x *exchange, r *http.Request) {
 			return
 		}
 		x.fail(ErrNotFound)
-		return
+	case strings.Contains(pattern, "{"):
+		h.mux.ServeHTTP(x, r) // it alone fills in path values
+	default: // nothing is left that the mux would find out by a second look
+		r.Pattern = pattern
+		handler.ServeHTTP(x, r)
 	}
-	h.mux.ServeHTTP(x, r)
 }
 
 // guard refuses requests that a page elsewhere makes a browser send.
@@ -150,7 +162,11 @@ func (h *handler) guard(x *exchange, r *http.Request) error {
 	if err := h.cross.Check(r); err != nil {
 		return ErrCrossOrigin.With("Pages of other sites may not do this here.").Because(err)
 	}
-	x.Header().Add("Vary", "Origin")
+	if x.Header()["Vary"] == nil {
+		x.set("Vary", "Origin")
+	} else { // somebody around us has said something
+		x.Header().Add("Vary", "Origin")
+	}
 	if o := r.Header.Get("Origin"); o != "" && slices.Contains(h.origins, o) {
 		x.Header().Set("Access-Control-Allow-Origin", o)
 		x.Header().Set("Access-Control-Expose-Headers", "Location, Retry-After, X-Request-Id")
@@ -184,7 +200,7 @@ func (h *handler) as(f func(w http.ResponseWriter, r *http.Request, principal st
 		if who == "" || len(who) > MaxPrincipal {
 			return ErrInternal.Because(errPrincipal)
 		}
-		w.Header().Set("Cache-Control", "no-store")
+		w.(*exchange).set("Cache-Control", "no-store")
 		return f(w, r, who)
 	})
 }
@@ -198,8 +214,15 @@ func (h *handler) grant(w http.ResponseWriter, r *http.Request, who string) erro
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", h.base+"/uploads/"+string(g.Ticket.ID))
-	return encode(w, http.StatusCreated, h.grantView(g))
+	x := w.(*exchange)
+	x.set("Location", h.base+"/uploads/"+string(g.Ticket.ID))
+	room := h.answers.Get().(*[]byte)
+	defer h.answers.Put(room)
+	*room = append(g.appendJSON((*room)[:0]), '\n')
+	x.set("Content-Type", "application/json")
+	x.WriteHeader(http.StatusCreated)
+	_, err = x.Write(*room)
+	return ignore(err)
 }
 
 func (h *handler) complete(w http.ResponseWriter, r *http.Request, who string) error {
@@ -376,8 +399,10 @@ const maxBody = 16 << 10
 
 // decode reads one JSON object, strictly, into v.
 func decode(r *http.Request, v any) error {
-	if mt, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mt != "application/json" {
-		return ErrMediaType.With("Send Content-Type: application/json.")
+	if ct := r.Header.Get("Content-Type"); ct != "application/json" { // as most clients spell it
+		if mt, _, err := mime.ParseMediaType(ct); err != nil || mt != "application/json" {
+			return ErrMediaType.With("Send Content-Type: application/json.")
+		}
 	}
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
@@ -432,8 +457,12 @@ func encode(w http.ResponseWriter, status int, v any) error {
 // ignore drops the error of writing an answer: the client has gone.
 func ignore(error) error { return nil }
 
+// requestID names a request in logs. It is no secret, so the runtime's own
+// generator will do, which asks the kernel for nothing.
 func requestID() string {
 	var b [8]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
+	var text [2 * len(b)]byte
+	binary.BigEndian.PutUint64(b[:], rand.Uint64()) //nolint:gosec // names, not secrets
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }

@@ -47,9 +47,12 @@ func (id ID) raw() (b [idRaw]byte, ok bool) {
 	if len(id) != idLen {
 		return b, false
 	}
-	n, err := idText.Decode(b[:], []byte(id))
+	var text, again [idLen]byte // of fixed length, they stay off the heap
+	copy(text[:], id)
+	n, err := idText.Decode(b[:], text[:])
 	// The last character has 4 unused bits; only one spelling is an id.
-	return b, err == nil && n == idRaw && idText.EncodeToString(b[:]) == string(id)
+	idText.Encode(again[:], b[:])
+	return b, err == nil && n == idRaw && again == text
 }
 
 // newID makes an id that is granted now, for principal, with the first key.
@@ -64,7 +67,9 @@ func (k keys) newID(now time.Time, life time.Duration, principal string, random 
 	}
 	k[0].mark(b[24:28], b[:24], "")
 	k[0].mark(b[28:], b[:28], principal)
-	return ID(idText.EncodeToString(b[:])), nil
+	var text [idLen]byte
+	idText.Encode(text[:], b[:])
+	return ID(text[:]), nil
 }
 
 // made reports whether id was made by us, for anybody.

@@ -10,19 +10,30 @@ import (
 // macs makes HMAC-SHA256 tags under one key. A hash that was used keeps the
 // state of its padded key over Reset, which saves half of the hashing and all
 // of the allocations of a new one; so used ones are kept.
-type macs struct{ used *sync.Pool }
+type macs struct{ used *sync.Pool } // of *tagger
+
+// tagger is a keyed hash, with room for what goes in and out: the compiler
+// moves to the heap whatever is passed to an interface, so callers' arrays
+// are copied to and from here.
+type tagger struct {
+	hash.Hash
+	room []byte
+}
 
 func newMACs(key []byte) macs {
-	return macs{&sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+	return macs{&sync.Pool{New: func() any { return &tagger{Hash: hmac.New(sha256.New, key)} }}}
 }
 
 // append appends the tag of the texts, one behind the other, to dst.
 func (m macs) append(dst []byte, texts ...[]byte) []byte {
-	h := m.used.Get().(hash.Hash) //nolint:forcetypeassert // holds nothing else
+	h := m.used.Get().(*tagger) //nolint:forcetypeassert // holds nothing else
 	defer m.used.Put(h)
-	h.Reset()
+	h.room = h.room[:0]
 	for _, t := range texts {
-		h.Write(t)
+		h.room = append(h.room, t...)
 	}
-	return h.Sum(dst)
+	h.Reset()
+	h.Write(h.room)
+	h.room = h.Sum(h.room[:0])
+	return append(dst, h.room...)
 }

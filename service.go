@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -109,11 +110,12 @@ func (s *Service) Preset(name string) (Preset, error) {
 	if name == "" && len(s.presets) == 1 {
 		return s.presets[0], nil
 	}
+	wanted := or(name, "default")
+	if i := slices.IndexFunc(s.presets, func(p Preset) bool { return p.Name == wanted }); i >= 0 {
+		return s.presets[i], nil
+	}
 	names := make([]string, len(s.presets))
 	for i, p := range s.presets {
-		if p.Name == or(name, "default") {
-			return p, nil
-		}
 		names[i] = p.Name
 	}
 	e := ErrPresetUnknown.With("There is no preset %q.", name)

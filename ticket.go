@@ -77,25 +77,29 @@ var errTicket = errors.New("ticket is not ours or was altered")
 // strings and bytes behind a uvarint length, numbers as uvarints, metadata as
 // a count and sorted pairs; at the end 32 bytes of HMAC-SHA256 over the rest.
 func (k keys) seal(t *Ticket) string {
-	b := make([]byte, 0, maxTicket)
+	// Room for most tickets and their text; one with metadata may grow it.
+	b := make([]byte, 0, 512+len(t.Filename)*7/3+len(t.Principal)*7/3)
 	b = append(b, ticketVersion)
-	for _, s := range []string{string(t.ID), t.Preset, t.Principal, t.Filename, t.Type} {
+	for _, s := range [...]string{string(t.ID), t.Preset, t.Principal, t.Filename, t.Type} {
 		b = appendString(b, s)
 	}
 	b = binary.AppendUvarint(b, uint64(t.MinBytes)) //nolint:gosec // validated as positive
 	b = binary.AppendUvarint(b, uint64(t.MaxBytes)) //nolint:gosec // validated as positive
 	b = appendString(b, string(t.SHA256))
 	b = binary.AppendUvarint(b, uint64(len(t.Metadata)))
-	for _, name := range slices.Sorted(maps.Keys(t.Metadata)) {
-		b = appendString(b, name)
-		b = appendString(b, t.Metadata[name])
+	if len(t.Metadata) > 0 { // sorting nothing still allocates
+		for _, name := range slices.Sorted(maps.Keys(t.Metadata)) {
+			b = appendString(b, name)
+			b = appendString(b, t.Metadata[name])
+		}
 	}
 	b = binary.AppendUvarint(b, uint64(t.Expires.Unix())) //nolint:gosec // not before 1970
 	return k.sealRaw(b)
 }
 
 func (k keys) sealRaw(b []byte) string {
-	return base64.RawURLEncoding.EncodeToString(k[0].ticket.append(b, b))
+	b = k[0].ticket.append(b, b)
+	return string(base64.RawURLEncoding.AppendEncode(b, b)[len(b):])
 }
 
 func appendString(b []byte, s string) []byte {

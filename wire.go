@@ -2,7 +2,6 @@ package postern
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"time"
 )
 
@@ -42,33 +41,7 @@ type grantJSON struct {
 }
 
 // MarshalJSON writes the fields as one object, in order.
-func (f Fields) MarshalJSON() ([]byte, error) {
-	n := 2
-	for _, x := range f {
-		n += len(x.Name) + len(x.Value) + 6
-	}
-	b := append(make([]byte, 0, n), '{')
-	for i, x := range f {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(appendText(b, x.Name), ':')
-		b = appendText(b, x.Value)
-	}
-	return append(b, '}'), nil
-}
-
-// appendText appends s as JSON. What a form's fields hold is base64 and plain
-// words as a rule, which stand for themselves; the rest is encoding/json's.
-func appendText(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			text, _ := json.Marshal(s) // a string always encodes
-			return append(b, text...)
-		}
-	}
-	return append(append(append(b, '"'), s...), '"')
-}
+func (f Fields) MarshalJSON() ([]byte, error) { return f.appendJSON(nil), nil }
 
 type problemJSON struct {
 	Type       string   `json:"type"`
@@ -92,15 +65,6 @@ func problemDoc(e *Error, p Problem, instance string) *problemJSON {
 		Type: DocsURL + "#" + string(p.Code), Title: p.Title, Status: p.Status, Detail: or(e.Detail, p.Title+"."),
 		Instance: instance, Code: p.Code, Field: e.Field, Limit: e.Limit, Allowed: e.Allowed,
 		RetryAfter: int((e.RetryAfter + time.Second - 1) / time.Second),
-	}
-}
-
-func (h *handler) grantView(g *Grant) *uploadJSON {
-	granted, _, _ := g.Ticket.ID.times()
-	return &uploadJSON{
-		ID: g.Ticket.ID, State: Granted, CreatedAt: granted, ExpiresAt: &g.Ticket.Expires,
-		Preset: g.Ticket.Preset, Filename: g.Ticket.Filename, Type: g.Ticket.Type, Metadata: g.Ticket.Metadata,
-		Grant: &grantJSON{Method: g.Method, URL: g.URL, Fields: g.Fields, FileField: g.FileField},
 	}
 }
 

@@ -1,0 +1,81 @@
+package postern
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// view is the answer's document as wire.go has it, for encoding/json.
+func (g *Grant) view() *uploadJSON {
+	granted, _, _ := g.Ticket.ID.times()
+	return &uploadJSON{
+		ID: g.Ticket.ID, State: Granted, CreatedAt: granted, ExpiresAt: &g.Ticket.Expires,
+		Preset: g.Ticket.Preset, Filename: g.Ticket.Filename, Type: g.Ticket.Type, Metadata: g.Ticket.Metadata,
+		Grant: &grantJSON{Method: g.Method, URL: g.URL, Fields: g.Fields, FileField: g.FileField},
+	}
+}
+
+func sameAsEncodingJSON(t *testing.T, g *Grant) {
+	t.Helper()
+	want, err := json.Marshal(g.view())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := g.appendJSON(nil); string(got) != string(want) {
+		t.Errorf("appendJSON:\n%s\nencoding/json:\n%s", got, want)
+	}
+}
+
+// Every byte alone, every rune that encodes, and what UTF-8 forbids.
+func TestAppendTextIsEncodingJSON(t *testing.T) {
+	check := func(s string) {
+		want, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := appendText(nil, s); string(got) != string(want) {
+			t.Errorf("appendText(%q) = %s, encoding/json has %s", s, got, want)
+		}
+	}
+	for c := range 256 {
+		check(string([]byte{byte(c)}))
+		check("a" + string([]byte{byte(c), 'b', byte(c)}))
+	}
+	for r := range rune(utf8.MaxRune + 1) {
+		check(string(r))
+	}
+	for _, s := range []string{"", "\xed\xa0\x80", "\xc0\xaf", "\xf4\x90\x80\x80", "é\xe2\x80", "\u2028\u2029\ufffd", `</script>&`} {
+		check(s)
+	}
+}
+
+func FuzzAppendGrant(f *testing.F) {
+	k := testKeys(f)
+	f.Fuzz(func(t *testing.T, preset, filename, contentType, name, value, url string, ms int64) {
+		const year9000 = 221_845_392_000_000
+		at := time.UnixMilli(ms & (1<<48 - 1) % year9000)
+		id, err := k.newID(at, time.Minute, "somebody", strings.NewReader("sixteen byte seed"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := &Grant{
+			Ticket: Ticket{ID: id, Preset: preset, Filename: filename, Type: contentType, Expires: at.UTC().Truncate(time.Second)},
+			Method: "POST", URL: url, FileField: fileField,
+			Fields: Fields{{Name: name, Value: value}, {Name: value, Value: name}},
+		}
+		sameAsEncodingJSON(t, g)
+		g.Fields = nil
+		// One name: two that are not UTF-8 may come out the same, in any order.
+		g.Ticket.Metadata = map[string]string{name: value}
+		sameAsEncodingJSON(t, g)
+	})
+}
+
+// Metadata comes sorted by name.
+func TestAppendGrantWithMetadata(t *testing.T) {
+	full := fullTicket(t, testKeys(t))
+	sameAsEncodingJSON(t, &Grant{Ticket: *full, Method: "POST", URL: "https://a.example/b", FileField: fileField})
+}
