@@ -42,7 +42,11 @@ func TestAppendTextIsEncodingJSON(t *testing.T) {
 	}
 	for c := range 256 {
 		check(string([]byte{byte(c)}))
-		check("a" + string([]byte{byte(c), 'b', byte(c)}))
+		for at := range 18 { // wherever it stands among the eight that are looked up at once
+			s := []byte("seventeen letters.")
+			s[at] = byte(c)
+			check(string(s))
+		}
 	}
 	for r := range rune(utf8.MaxRune + 1) {
 		check(string(r))

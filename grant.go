@@ -106,14 +106,14 @@ func (s *Service) sign(t *Ticket, cred sigv4.Credentials, now time.Time) *Grant 
 			sigv4.Field{Name: "x-amz-checksum-sha256", Value: base64.StdEncoding.EncodeToString(t.SHA256)})
 	}
 	var room [maxFields]sigv4.Condition // of fixed length, it stays off the heap
-	p := &sigv4.Policy{Expiration: t.Expires, Conditions: append(room[:0], sigv4.Eq("bucket", s.target.Bucket))}
+	conditions := append(room[:0], sigv4.Eq("bucket", s.target.Bucket))
 	for _, f := range fields {
-		p.Conditions = append(p.Conditions, sigv4.Eq(f.Name, f.Value))
+		conditions = append(conditions, sigv4.Eq(f.Name, f.Value))
 	}
-	p.Conditions = append(p.Conditions, sigv4.LengthRange(t.MinBytes, t.MaxBytes))
+	conditions = append(conditions, sigv4.LengthRange(t.MinBytes, t.MaxBytes))
+	signed := s.signer.Post(cred, now, &sigv4.Policy{Expiration: t.Expires, Conditions: conditions})
 	return &Grant{
-		Ticket: *t, Method: "POST", URL: s.target.URL, FileField: fileField,
-		Fields: append(fields, s.signer.Post(cred, now, p)...),
+		Ticket: *t, Method: "POST", URL: s.target.URL, FileField: fileField, Fields: append(fields, signed...),
 	}
 }
 

@@ -63,7 +63,7 @@ type handler struct {
 	log         *slog.Logger
 	cross       *http.CrossOriginProtection
 	mux         *http.ServeMux
-	answers     sync.Pool // of *[]byte, in which grants are written
+	rooms       sync.Pool // of *[]byte, for what is asked and answered
 }
 
 // NewHandler serves the HTTP contract of docs/protocol.md for s: /uploads…,
@@ -74,7 +74,7 @@ func NewHandler(s *Service, c HandlerConfig) (http.Handler, error) {
 		s: s, base: strings.TrimSuffix(c.BaseURL, "/"), origins: c.Origins, hosts: c.Hosts,
 		principal: c.Principal, images: strings.TrimSuffix(c.Images, "/"), serveImages: c.ServeImages,
 		log: c.Logger, cross: http.NewCrossOriginProtection(), mux: http.NewServeMux(),
-		answers: sync.Pool{New: func() any { return new([]byte) }},
+		rooms: sync.Pool{New: func() any { return new([]byte) }},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -206,8 +206,10 @@ func (h *handler) as(f func(w http.ResponseWriter, r *http.Request, principal st
 }
 
 func (h *handler) grant(w http.ResponseWriter, r *http.Request, who string) error {
-	var in Request
-	if err := decode(r, &in); err != nil {
+	room := h.rooms.Get().(*[]byte)
+	defer h.rooms.Put(room)
+	in, err := decodeAsk(r, room)
+	if err != nil {
 		return err
 	}
 	g, err := h.s.Grant(r.Context(), who, in)
@@ -216,8 +218,6 @@ func (h *handler) grant(w http.ResponseWriter, r *http.Request, who string) erro
 	}
 	x := w.(*exchange)
 	x.set("Location", h.base+"/uploads/"+string(g.Ticket.ID))
-	room := h.answers.Get().(*[]byte)
-	defer h.answers.Put(room)
 	*room = append(g.appendJSON((*room)[:0]), '\n')
 	x.set("Content-Type", "application/json")
 	x.WriteHeader(http.StatusCreated)
@@ -397,14 +397,19 @@ func (h *handler) imageBytes(w http.ResponseWriter, r *http.Request, key string)
 // maxBody bounds a request's body. The largest honest one has about 1.5 kB.
 const maxBody = 16 << 10
 
-// decode reads one JSON object, strictly, into v.
-func decode(r *http.Request, v any) error {
+// isJSON refuses what a page elsewhere may send without asking first.
+func isJSON(r *http.Request) error {
 	if ct := r.Header.Get("Content-Type"); ct != "application/json" { // as most clients spell it
 		if mt, _, err := mime.ParseMediaType(ct); err != nil || mt != "application/json" {
 			return ErrMediaType.With("Send Content-Type: application/json.")
 		}
 	}
-	d := json.NewDecoder(r.Body)
+	return nil
+}
+
+// decode reads one JSON object, strictly, into v.
+func decode(body io.Reader, v any) error {
+	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
 	err := d.Decode(v)
 	if err == nil {

@@ -191,7 +191,7 @@ func FuzzTicket(f *testing.F) {
 
 // Fuzz targets without seeds search blindly; see that each has some.
 func TestFuzzSeeds(t *testing.T) {
-	for _, name := range []string{"FuzzTicket", "FuzzRequest", "FuzzAppendGrant"} {
+	for _, name := range []string{"FuzzTicket", "FuzzRequest", "FuzzAppendGrant", "FuzzPlainAsk"} {
 		seeds, err := filepath.Glob(filepath.Join("testdata", "fuzz", name, "*"))
 		if err != nil || len(seeds) == 0 {
 			t.Errorf("%s has no seeds (%v)", name, err)

@@ -1,0 +1,173 @@
+package postern
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// decodeAsk reads the body of POST /uploads. Bodies as nearly all clients send
+// them are read in one pass; whatever else there is, faults included, is left
+// to encoding/json from its first byte on, so it says what is meant.
+func decodeAsk(r *http.Request, room *[]byte) (in Request, err error) {
+	if err := isJSON(r); err != nil {
+		return in, err
+	}
+	*room, err = appendAll((*room)[:0], r.Body)
+	if err == nil {
+		if in, ok := plainAsk(*room); ok {
+			return in, nil
+		}
+	}
+	body := io.Reader(bytes.NewReader(*room))
+	if err != nil {
+		body = io.MultiReader(body, failing{err})
+	}
+	err = decode(body, &in)
+	return in, err
+}
+
+// appendAll appends what r has left to b.
+func appendAll(b []byte, r io.Reader) ([]byte, error) {
+	for {
+		b = slices.Grow(b, 512)
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		} else if err != nil {
+			return b, err
+		}
+	}
+}
+
+// failing is a reader whose first Read fails.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// plainAsk reads a request that is written plainly: one object whose members
+// are known, spelt as in the contract, each there once, of the right type, and
+// whose strings have no escapes. For all others it returns false.
+// FuzzPlainAsk holds it against encoding/json.
+func plainAsk(doc []byte) (in Request, ok bool) {
+	p := plainReader{doc}
+	seen := 0 // one bit for each member
+	ok = p.object(func(name []byte) bool {
+		member := 0
+		var read bool
+		switch string(name) {
+		case "preset":
+			member, read = 1, p.text(&in.Preset)
+		case "filename":
+			member, read = 2, p.text(&in.Filename)
+		case "type":
+			member, read = 4, p.text(&in.Type)
+		case "sha256":
+			member, read = 8, p.text(&in.SHA256)
+		case "size":
+			in.Size = new(int64)
+			member, read = 16, p.number(in.Size)
+		case "metadata":
+			in.Metadata = map[string]string{}
+			member, read = 32, p.object(func(name []byte) bool {
+				var value string
+				k := string(name)
+				_, twice := in.Metadata[k]
+				read := !twice && p.text(&value)
+				in.Metadata[k] = value
+				return read
+			})
+		}
+		twice := seen&member != 0
+		seen |= member
+		return read && !twice
+	})
+	return in, ok && p.peek() == 0 && len(p.rest) == 0
+}
+
+// plainReader reads plain JSON; each method says whether it was there.
+type plainReader struct{ rest []byte }
+
+// peek returns the next byte that is not white space, or 0.
+func (p *plainReader) peek() byte {
+	for i, c := range p.rest {
+		if c != ' ' && c != '\n' && c != '\t' && c != '\r' {
+			p.rest = p.rest[i:]
+			return c
+		}
+	}
+	p.rest = nil
+	return 0
+}
+
+func (p *plainReader) take(c byte) bool {
+	if p.peek() != c {
+		return false
+	}
+	p.rest = p.rest[1:]
+	return true
+}
+
+// object reads an object, and each of its values by way of member.
+func (p *plainReader) object(member func(name []byte) bool) bool {
+	if !p.take('{') {
+		return false
+	}
+	if p.take('}') {
+		return true
+	}
+	for {
+		name, ok := p.raw()
+		if !ok || !p.take(':') || !member(name) {
+			return false
+		}
+		if !p.take(',') {
+			return p.take('}')
+		}
+	}
+}
+
+// raw reads a string without escapes, and returns its inside.
+func (p *plainReader) raw() ([]byte, bool) {
+	if !p.take('"') {
+		return nil, false
+	}
+	for i, c := range p.rest {
+		switch {
+		case c == '"':
+			s := p.rest[:i]
+			p.rest = p.rest[i+1:]
+			return s, utf8.Valid(s)
+		case c < ' ' || c == '\\':
+			return nil, false
+		}
+	}
+	return nil, false
+}
+
+func (p *plainReader) text(s *string) bool {
+	raw, ok := p.raw()
+	*s = string(raw)
+	return ok
+}
+
+// number reads a whole number that is not negative. The first digit of more
+// than one is not 0, RFC 8259 section 6.
+func (p *plainReader) number(n *int64) bool {
+	p.peek()
+	digits := 0
+	for digits < len(p.rest) && '0' <= p.rest[digits] && p.rest[digits] <= '9' {
+		digits++
+	}
+	if digits == 0 || digits > 1 && p.rest[0] == '0' {
+		return false
+	}
+	var err error
+	*n, err = strconv.ParseInt(string(p.rest[:digits]), 10, 64)
+	p.rest = p.rest[digits:] // a fraction or an exponent is no "," or "}"
+	return err == nil
+}
