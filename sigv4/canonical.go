@@ -3,7 +3,6 @@ package sigv4
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,7 +17,9 @@ type canonicalizer struct {
 	headers []signedHeader // sorted by name
 }
 
-type pair struct{ start, mid, end int } // name and value in canonicalizer.query
+// pair is where a name, an equals sign at mid and a value lie in
+// canonicalizer.query.
+type pair struct{ start, mid, end int }
 
 type signedHeader struct {
 	name   string // lower case
@@ -46,35 +47,48 @@ func unreserved(b byte) bool {
 }
 
 func appendEncodedByte(dst []byte, b byte) []byte {
-	if unreserved(b) {
-		return append(dst, b)
-	}
 	const capitals = "0123456789ABCDEF"
 	return append(dst, '%', capitals[b>>4], capitals[b&15])
 }
 
-func appendEncoded(dst []byte, s string) []byte {
-	for i := range len(s) {
-		dst = appendEncodedByte(dst, s[i])
+// plain has a 1 for the unreserved bytes, and a 2 more for the slash: a look-up
+// in place of seven comparisons, and text is copied by the run, not by the byte.
+var plain = func() (t [256]byte) {
+	for i := range t {
+		if unreserved(byte(i)) {
+			t[i] = 1
+		}
 	}
-	return dst
+	t['/'] = 2
+	return t
+}()
+
+// appendEncoded appends s as a name or value of a query.
+func appendEncoded(dst []byte, s string) []byte { return appendPercent(dst, s, 1) }
+
+// appendKey appends the canonical form of a decoded path or of a part of one.
+// Nothing is normalized: on S3, keys may hold "//" and "..". A slash that came
+// as %2F is a slash like others, as it is in the key.
+func appendKey(dst []byte, key string) []byte { return appendPercent(dst, key, 1|2) }
+
+func appendPercent(dst []byte, s string, keep byte) []byte {
+	start := 0 // of the run not yet appended
+	for i := range len(s) {
+		if plain[s[i]]&keep == 0 {
+			dst = appendEncodedByte(append(dst, s[start:i]...), s[i])
+			start = i + 1
+		}
+	}
+	return append(dst, s[start:]...)
 }
 
-// appendPath appends the canonical form of a decoded path. Nothing is
-// normalized: on S3, keys may hold "//" and "..". A slash that came as %2F is
-// a slash like others, as it is in the key.
+// appendPath appends the canonical form of a decoded path, with a slash at its
+// beginning.
 func appendPath(dst []byte, path string) []byte {
 	if path == "" || path[0] != '/' {
 		dst = append(dst, '/')
 	}
-	for i := range len(path) {
-		if path[i] == '/' {
-			dst = append(dst, '/')
-		} else {
-			dst = appendEncodedByte(dst, path[i])
-		}
-	}
-	return dst
+	return appendKey(dst, path)
 }
 
 // appendReencoded decodes a name or value of a query and encodes it again, so
@@ -98,7 +112,11 @@ func appendReencoded(dst []byte, s string) ([]byte, bool) {
 			b = high<<4 | low
 			i += 2
 		}
-		dst = appendEncodedByte(dst, b)
+		if unreserved(b) {
+			dst = append(dst, b)
+		} else {
+			dst = appendEncodedByte(dst, b)
+		}
 	}
 	return dst, true
 }
@@ -110,13 +128,23 @@ func cutPair(query string) (name, value, rest string) {
 	return name, value, rest
 }
 
-// addPair adds a decoded name and value to the query.
-func (c *canonicalizer) addPair(name, value string) {
-	start := len(c.query)
-	c.query = appendEncoded(c.query, name)
-	mid := len(c.query)
-	c.query = appendEncoded(c.query, value)
-	c.pairs = append(c.pairs, pair{start, mid, len(c.query)})
+// addEncoded adds a query that is encoded as it has to be, each parameter with
+// a value.
+func (c *canonicalizer) addEncoded(query []byte) {
+	x := pair{start: len(c.query)}
+	c.query = append(c.query, query...)
+	for i := x.start; i < len(c.query); i++ {
+		switch c.query[i] {
+		case '=':
+			x.mid = i
+		case '&':
+			x.end = i
+			c.pairs = append(c.pairs, x)
+			x.start = i + 1
+		}
+	}
+	x.end = len(c.query)
+	c.pairs = append(c.pairs, x)
 }
 
 // addQuery adds all of a raw query but the parameter called except.
@@ -132,7 +160,7 @@ func (c *canonicalizer) addQuery(raw, except string) error {
 		var okName, okValue bool
 		c.query, okName = appendReencoded(c.query, name)
 		mid := len(c.query)
-		c.query, okValue = appendReencoded(c.query, value)
+		c.query, okValue = appendReencoded(append(c.query, '='), value)
 		if !okName || !okValue {
 			return ErrInvalidURI
 		}
@@ -153,7 +181,7 @@ func (c *canonicalizer) sortQuery() {
 		if n := bytes.Compare(q[a.start:a.mid], q[b.start:b.mid]); n != 0 {
 			return n
 		}
-		return bytes.Compare(q[a.mid:a.end], q[b.mid:b.end])
+		return bytes.Compare(q[a.mid+1:a.end], q[b.mid+1:b.end])
 	})
 }
 
@@ -162,9 +190,7 @@ func (c *canonicalizer) appendQuery(dst []byte) []byte {
 		if i > 0 {
 			dst = append(dst, '&')
 		}
-		dst = append(dst, c.query[p.start:p.mid]...)
-		dst = append(dst, '=')
-		dst = append(dst, c.query[p.mid:p.end]...)
+		dst = append(dst, c.query[p.start:p.end]...)
 	}
 	return dst
 }
@@ -193,11 +219,27 @@ func (c *canonicalizer) sortHeaders() bool {
 
 // appendValue appends a header's value trimmed, with runs of spaces folded.
 func appendValue(dst []byte, v string) []byte {
-	v = strings.Trim(v, " \t")
+	if v != "" && (v[0] <= ' ' || v[len(v)-1] <= ' ') {
+		v = strings.Trim(v, " \t")
+	}
+	if !strings.Contains(v, "  ") {
+		return append(dst, v...)
+	}
 	for i := range len(v) {
 		if v[i] != ' ' || v[i-1] != ' ' { // v never begins with a space
 			dst = append(dst, v[i])
 		}
+	}
+	return dst
+}
+
+// appendValues appends several values of one header, joined by commas.
+func appendValues(dst []byte, vs []string) []byte {
+	for i, v := range vs {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendValue(dst, v)
 	}
 	return dst
 }
@@ -212,23 +254,22 @@ func (c *canonicalizer) request(method, path, payload, stamp, scope string) {
 	for i := range c.headers {
 		h := &c.headers[i]
 		b = append(append(b, h.name...), ':')
-		for j, v := range h.values {
-			if j > 0 {
-				b = append(b, ',')
-			}
-			b = appendValue(b, v)
-		}
-		b = append(b, '\n')
+		b = append(appendValues(b, h.values), '\n')
 	}
 	b = append(b, '\n')
 	b = append(c.appendSignedHeaders(b), '\n')
 	b = append(b, payload...)
 	sum := sha256.Sum256(b)
 
-	b = append(b[:0], algorithm+"\n"...)
-	b = append(append(b, stamp...), '\n')
-	b = append(append(b, scope...), '\n')
-	c.text = hex.AppendEncode(b, sum[:])
+	c.text = appendStringToSign(b[:0], stamp, scope, &sum)
+}
+
+// appendStringToSign appends what is signed of a canonical request with the
+// hash sum.
+func appendStringToSign(dst []byte, stamp, scope string, sum *[sha256.Size]byte) []byte {
+	dst = append(append(dst, algorithm+"\n"...), stamp...)
+	dst = append(append(append(dst, '\n'), scope...), '\n')
+	return appendHex(dst, sum)
 }
 
 // isAmz reports whether name is one of the x-amz- family, in any case. A
@@ -240,6 +281,9 @@ func isAmz(name string) bool {
 // validValue refuses what cannot be sent in a header, above all line breaks:
 // they would let a value forge further lines of the canonical request.
 func validValue(v string) bool {
+	if isPlain(v) {
+		return true
+	}
 	for i := range len(v) {
 		if v[i] < ' ' && v[i] != '\t' || v[i] == 0x7f {
 			return false
@@ -248,16 +292,23 @@ func validValue(v string) bool {
 	return true
 }
 
-// validName reports whether name is a token of RFC 9110 section 5.6.2.
+// validName reports whether name is a token of RFC 9110 section 5.6.2, in lower
+// case.
 func validName(name string) bool {
 	for i := range len(name) {
-		c := name[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+		if !lowerToken[name[i]] {
 			return false
 		}
 	}
 	return name != ""
 }
+
+var lowerToken = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c > ' ' && c < 0x7f && (c < 'A' || c > 'Z') && strings.IndexByte(`"(),/:;<=>?@[\]{}`, byte(c)) < 0
+	}
+	return t
+}()
 
 // values returns what h holds under a lower-case name.
 func values(h http.Header, name string) []string { return h[http.CanonicalHeaderKey(name)] }

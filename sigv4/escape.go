@@ -13,6 +13,9 @@ func appendQuoted(dst []byte, s string) []byte {
 // are escaped, too: they end a line in older JavaScript, where a policy may be
 // pasted. Bytes that are not UTF-8 become U+FFFD.
 func appendEscaped(dst []byte, s string) []byte {
+	if isPlain(s) { // most text, most of the time
+		return append(dst, s...)
+	}
 	start := 0 // of the run not yet appended
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -51,6 +54,40 @@ func appendEscaped(dst []byte, s string) []byte {
 		i += size
 	}
 	return append(dst, s[start:]...)
+}
+
+// isPlain reports whether s is all ASCII without controls, quotes and
+// backslashes.
+func isPlain(s string) bool {
+	if len(s) < 8 {
+		for i := range len(s) {
+			if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
+				return false
+			}
+		}
+		return true
+	}
+	for i := 0; i+8 < len(s); i += 8 {
+		if !plainEight(s[i : i+8]) {
+			return false
+		}
+	}
+	return plainEight(s[len(s)-8:]) // some of it for the second time, but not by the byte
+}
+
+// plainEight reports whether the 8 bytes of s are ASCII without controls, quotes
+// and backslashes, all at once: each line below leaves the top bit of a byte set if
+// that byte is what it looks for. A borrow or carry can only disturb bytes
+// behind one that was found.
+func plainEight(s string) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56 // the compiler makes it one load
+	control := w - ones*' '
+	quote := (w ^ ones*'"') - ones
+	backslash := (w ^ ones*'\\') - ones
+	del := w + ones
+	return (w|control|quote|backslash|del)&tops == 0
 }
 
 // lowerASCII lowers A to Z only. Unicode's folding would take the Kelvin sign

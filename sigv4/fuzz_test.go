@@ -35,7 +35,7 @@ func TestFuzzTargetsHaveSeeds(t *testing.T) {
 			}
 		}
 	}
-	if targets != 5 {
+	if targets != 7 {
 		t.Errorf("%d fuzz targets were found", targets)
 	}
 }

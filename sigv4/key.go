@@ -3,8 +3,6 @@ package sigv4
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/hex"
-	"hash"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -27,16 +25,28 @@ type signingKey struct {
 
 	scope      string // 20151229/us-east-1/s3/aws4_request
 	credential string // AKID/scope
-	macs       sync.Pool
+
+	// The same, escaped once for all forms and URLs of the day.
+	conditions []byte    // of a policy: the algorithm's and the credential's, each behind a comma
+	quoted     []byte    // the credential as a JSON string
+	encoded    []byte    // the credential in a query
+	pens       sync.Pool // of *pen
 }
 
-// mac is a keyed hash that is used again and again. Go's HMAC keeps the state
-// after its pads, so that a Reset is a copy: half the cost of a new one, and no
-// allocation. The sum lies here because what is passed through the hash.Hash
-// interface would otherwise escape at every call.
-type mac struct {
-	hash hash.Hash
-	sum  [sha256.Size]byte
+// pen is what one signature needs of memory. It belongs to a key, lies in its
+// pool and is used by one goroutine at a time.
+type pen struct {
+	canonicalizer
+	mac
+}
+
+// take returns a pen; give it back with put.
+func (k *signingKey) take() *pen { return k.pens.Get().(*pen) }
+
+func (k *signingKey) put(p *pen) {
+	if p.reset() && cap(p.last) <= maxKept {
+		k.pens.Put(p)
+	}
 }
 
 // newSigningKey derives the key as in Amazon's "Create a signed AWS API
@@ -50,7 +60,12 @@ func newSigningKey(c Credentials, region string, day int) *signingKey {
 	k := &signingKey{day: day, region: region, id: c.AccessKeyID, secret: c.SecretAccessKey}
 	k.scope = date + "/" + region + scopeSuffix
 	k.credential = c.AccessKeyID + "/" + k.scope
-	k.macs.New = func() any { return &mac{hash: hmac.New(sha256.New, key)} }
+	k.conditions = appendCondition(append(k.conditions, ','), fieldAlgorithm, algorithm)
+	k.conditions = appendCondition(append(k.conditions, ','), fieldCredential, k.credential)
+	k.quoted = appendQuoted(nil, k.credential)
+	k.encoded = appendEncoded(nil, k.credential)
+	states := newHMACStates(key)
+	k.pens.New = func() any { return &pen{mac: mac{key: states, hash: sha256.New()}} }
 	return k
 }
 
@@ -62,13 +77,16 @@ func chain(key []byte, text string) []byte {
 
 // appendSignature appends the signature of text in lower-case hex.
 func (k *signingKey) appendSignature(dst, text []byte) []byte {
-	m := k.macs.Get().(*mac)
-	m.hash.Write(text)
-	m.hash.Sum(m.sum[:0])
-	dst = hex.AppendEncode(dst, m.sum[:])
-	m.hash.Reset()
-	k.macs.Put(m)
+	p := k.take()
+	dst = p.appendSignature(dst, text)
+	k.put(p)
 	return dst
+}
+
+// appendSignature appends the signature of text in lower-case hex.
+func (p *pen) appendSignature(dst, text []byte) []byte {
+	p.sign(text)
+	return appendHex(dst, &p.sum)
 }
 
 // maxKeys bounds a keyring. A gate has one credential, or two while they

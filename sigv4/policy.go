@@ -53,11 +53,13 @@ type Policy struct {
 // never matches the field it was meant for, but still says nothing else than
 // what p says. What [ParsePolicy] returned survives the round trip unchanged.
 // The members' order is fixed and nothing is put between the tokens.
-func (p *Policy) AppendJSON(dst []byte) []byte { return appendPolicy(dst, p, nil) }
+func (p *Policy) AppendJSON(dst []byte) []byte {
+	return append(p.appendOpen(dst), ']', '}')
+}
 
-// appendPolicy appends p with further conditions at its end.
-func appendPolicy(dst []byte, p *Policy, more []Condition) []byte {
-	dst = slices.Grow(dst, 128+64*(len(p.Conditions)+len(more)))
+// appendOpen appends p without its end, for further conditions.
+func (p *Policy) appendOpen(dst []byte) []byte {
+	dst = slices.Grow(dst, 128+64*len(p.Conditions))
 	dst = append(dst, `{"expiration":"`...)
 	dst = appendExpiration(dst, p.Expiration)
 	dst = append(dst, `","conditions":[`...)
@@ -67,21 +69,20 @@ func appendPolicy(dst []byte, p *Policy, more []Condition) []byte {
 		}
 		dst = p.Conditions[i].appendJSON(dst)
 	}
-	for i := range more {
-		if i > 0 || len(p.Conditions) > 0 {
-			dst = append(dst, ',')
-		}
-		dst = more[i].appendJSON(dst)
-	}
-	return append(dst, ']', '}')
+	return dst
+}
+
+// appendCondition appends what [Eq] of field and value is.
+func appendCondition(dst []byte, field, value string) []byte {
+	dst = appendQuoted(append(dst, '{'), field)
+	dst = appendQuoted(append(dst, ':'), value)
+	return append(dst, '}')
 }
 
 func (c *Condition) appendJSON(dst []byte) []byte {
 	switch c.Op {
 	case OpEq:
-		dst = appendQuoted(append(dst, '{'), c.Field)
-		dst = appendQuoted(append(dst, ':'), c.Value)
-		return append(dst, '}')
+		return appendCondition(dst, c.Field, c.Value)
 	case OpLengthRange:
 		dst = append(dst, `["content-length-range",`...)
 		dst = strconv.AppendInt(dst, c.Min, 10)

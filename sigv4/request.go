@@ -94,11 +94,24 @@ type query struct {
 // authParameter returns the proper spelling of a parameter that authenticates,
 // for a name in any case and encoding, or nothing for all others.
 func authParameter(raw string) string {
-	name, err := url.QueryUnescape(raw)
-	if err != nil {
+	name := raw
+	if strings.ContainsAny(raw, "%+") {
+		var err error
+		if name, err = url.QueryUnescape(strings.Clone(raw)); err != nil { // a copy, as its error keeps what it is given
+			return ""
+		}
+	}
+	var lower [len("x-amz-content-sha256")]byte // lowerASCII would allocate for the i in versionId
+	if len(name) > len(lower) {
 		return ""
 	}
-	switch lowerASCII(name) {
+	for i := range len(name) {
+		lower[i] = name[i]
+		if 'A' <= name[i] && name[i] <= 'Z' {
+			lower[i] += 'a' - 'A'
+		}
+	}
+	switch string(lower[:len(name)]) {
 	case "x-amz-algorithm":
 		return queryAlgorithm
 	case "x-amz-credential":
@@ -331,7 +344,7 @@ func serverTime(t time.Time) string { return string(appendExpiration(nil, t.Trun
 func (v *Verifier) check(r *http.Request, c claim, s scope, payload string) (Identity, error) {
 	names := strings.Split(c.signedHeaders, ";")
 	for i, name := range names {
-		if !validName(name) || lowerASCII(name) != name || i > 0 && name <= names[i-1] {
+		if !validName(name) || i > 0 && name <= names[i-1] {
 			if c.presigned {
 				return Identity{}, inQuery("X-Amz-SignedHeaders must be names of headers in lower case, sorted, each once")
 			}

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +82,38 @@ func TestPresignAsTheSDK(t *testing.T) {
 			r.Header = h.Clone()
 			if _, err := verifierFor(c, now).Request(received(t, r)); err != nil {
 				t.Errorf("%q: %v", key, err)
+			}
+		}
+	}
+}
+
+func TestPartsAsTheSDK(t *testing.T) {
+	ours, theirs := sigv4.NewSigner("us-east-1"), v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	now := time.Now().Truncate(time.Second)
+	place := newPlace(t, "https://b.example")
+	for _, c := range []sigv4.Credentials{example, liveSession} {
+		for i, key := range hostileKeys {
+			uploadID := sdkMetadata[i%len(sdkMetadata)]
+			parts, err := ours.Parts(c, now, sigv4.PartsRequest{Place: place, Key: key, UploadID: uploadID, Expires: 5 * time.Minute})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, length := range []int64{0, 5 << 20} {
+				got, err := parts.AppendURL(nil, i+1, length)
+				if err != nil {
+					t.Fatal(err)
+				}
+				query := url.Values{"partNumber": {strconv.Itoa(i + 1)}, "uploadId": {uploadID}, "X-Amz-Expires": {"300"}}
+				r := newRequest(t, "PUT", "https://b.example/"+escapePath(key)+"?"+query.Encode(), "")
+				r.ContentLength = length
+				want, _, err := theirs.PresignHTTP(t.Context(), sdkCredentials(c), r, sigv4.UnsignedPayload, "s3", "us-east-1", now)
+				if err != nil {
+					t.Fatal(err)
+				}
+				g, w := parseURL(t, string(got)).Query(), parseURL(t, want).Query()
+				if !maps.EqualFunc(g, w, slices.Equal[[]string]) {
+					t.Errorf("%q, %d bytes: got  %v\nwant %v", key, length, g, w)
+				}
 			}
 		}
 	}

@@ -12,16 +12,11 @@ const (
 // appendStamp appends t, which is UTC, in TimeFormat. It is ten times as fast
 // as Time.AppendFormat, which shows in a signature of two microseconds.
 func appendStamp(dst []byte, t time.Time) []byte {
+	year, month, day := t.Date()
 	hour, minute, second := t.Clock()
-	dst = append(appendDate(dst, t), 'T')
-	dst = appendDigits(dst, hour, 2)
-	dst = appendDigits(dst, minute, 2)
-	return append(appendDigits(dst, second, 2), 'Z')
-}
-
-// appendDate appends the day of t, which is UTC, in DateFormat.
-func appendDate(dst []byte, t time.Time) []byte {
-	return appendDigits(dst, dayOf(t), 8)
+	dst = appendTwo(appendTwo(appendYear(dst, year), int(month)), day)
+	dst = appendTwo(appendTwo(appendTwo(append(dst, 'T'), hour), minute), second)
+	return append(dst, 'Z')
 }
 
 // dayOf returns the day of t, which is UTC, as a number such as 20151229.
@@ -37,16 +32,29 @@ func appendExpiration(dst []byte, t time.Time) []byte {
 	t = t.UTC()
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()
-	dst = append(appendDigits(dst, year, 4), '-')
-	dst = append(appendDigits(dst, int(month), 2), '-')
-	dst = append(appendDigits(dst, day, 2), 'T')
-	dst = append(appendDigits(dst, hour, 2), ':')
-	dst = append(appendDigits(dst, minute, 2), ':')
-	dst = appendDigits(dst, second, 2)
+	dst = append(appendYear(dst, year), '-')
+	dst = append(appendTwo(dst, int(month)), '-')
+	dst = append(appendTwo(dst, day), 'T')
+	dst = append(appendTwo(dst, hour), ':')
+	dst = append(appendTwo(dst, minute), ':')
+	dst = appendTwo(dst, second)
 	if ms := t.Nanosecond() / 1e6; ms != 0 {
 		dst = appendDigits(append(dst, '.'), ms, 3)
 	}
 	return append(dst, 'Z')
+}
+
+// appendYear appends a year with four digits, if that is enough.
+func appendYear(dst []byte, year int) []byte {
+	if year < 0 || year > 9999 {
+		return appendDigits(dst, year, 4)
+	}
+	return appendTwo(appendTwo(dst, year/100), year%100)
+}
+
+// appendTwo appends n, which is 0 to 99, with two digits.
+func appendTwo(dst []byte, n int) []byte {
+	return append(dst, "0123456789"[n/10], "0123456789"[n%10])
 }
 
 // appendDigits appends n with width digits; more if it needs them.
