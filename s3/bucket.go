@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -26,17 +29,32 @@ type Config struct {
 	Endpoint string
 	// PathStyle puts the bucket's name into the path and not before the host.
 	PathStyle bool
-	// Credentials returns the key to sign with. Nil: the AWS chain
-	// (environment, shared files, SSO, web identity, container, instance).
+	// NoCompleteIfNoneMatch says that the server has no If-None-Match on
+	// completing an upload in parts: CompleteMultipart then overwrites.
+	NoCompleteIfNoneMatch bool
+	// Credentials returns the key to sign with. It is called for each request,
+	// so it must not take long. Nil: the AWS chain (environment, shared files
+	// and profiles, SSO, web identity, container and instance roles), kept in
+	// memory and refreshed before they end.
 	Credentials func(context.Context) (sigv4.Credentials, error)
+	// Now is the clock for credentials and for Skew. Default time.Now, which
+	// the AWS SDK dates requests by in any case, corrected by the bucket's
+	// answers.
+	Now func() time.Time
+	// Logger gets warnings of credentials that cannot be refreshed and of clocks
+	// that differ. Nil discards.
+	Logger *slog.Logger
 }
 
 // Bucket is one bucket on an S3 server. It is safe for concurrent use.
 type Bucket struct {
 	name        string
 	region      string
+	ifNoneMatch bool // on completing an upload in parts
 	api         *s3.Client
+	clock       clock
 	credentials func(context.Context) (sigv4.Credentials, error)
+	source      func(context.Context) (string, error)
 }
 
 var _ postern.Bucket = (*Bucket)(nil)
@@ -47,7 +65,14 @@ func New(ctx context.Context, c Config) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bucket{name: c.Bucket, region: cfg.Region, credentials: c.Credentials}
+	b := &Bucket{name: c.Bucket, region: cfg.Region, ifNoneMatch: !c.NoCompleteIfNoneMatch}
+	if b.clock.now = c.Now; c.Now == nil {
+		b.clock.now = time.Now
+	}
+	if b.clock.log = c.Logger; c.Logger == nil {
+		b.clock.log = slog.New(slog.DiscardHandler)
+	}
+	b.useCredentials(c.Credentials, &cfg)
 	b.api = s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.UsePathStyle = c.PathStyle
 		if c.Endpoint != "" {
@@ -57,11 +82,9 @@ func New(ctx context.Context, c Config) (*Bucket, error) {
 		// S3 servers refuse; the signed payload hash protects our writes.
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) { r.MaxAttempts = 3 })
+		o.Retryer = retry.NewStandard(retries)
+		o.APIOptions = append(o.APIOptions, b.clock.watch)
 	})
-	if b.credentials == nil {
-		b.credentials = chain(cfg.Credentials)
-	}
 	return b, nil
 }
 
@@ -70,11 +93,6 @@ func (b *Bucket) Name() string { return b.name }
 
 // Region returns the region requests are signed for.
 func (b *Bucket) Region() string { return b.region }
-
-// Credentials returns the key in use, refreshed when it is about to expire.
-func (b *Bucket) Credentials(ctx context.Context) (sigv4.Credentials, error) {
-	return b.credentials(ctx)
-}
 
 // Head implements [postern.Bucket]. It needs s3:GetObject, and s3:ListBucket
 // for a missing key to be 404 and not 403.
@@ -159,20 +177,19 @@ func fault(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var api smithy.APIError
 	var answer *awshttp.ResponseError
 	switch {
-	case errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusNotFound && !isNoBucket(err):
-		return postern.ErrNotFound.Because(cause{what, err})
-	case errors.As(err, &api) && api.ErrorCode() == "NoSuchKey":
+	case errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusNotFound && !saysCode(err, "NoSuchBucket"),
+		saysCode(err, "NoSuchKey", "NoSuchUpload"): // perhaps in an answer of status 200
 		return postern.ErrNotFound.Because(cause{what, err})
 	}
 	return postern.ErrBucketUnavailable.Because(cause{what, err})
 }
 
-func isNoBucket(err error) bool {
+// saysCode reports whether err is S3's answer with one of these error codes.
+func saysCode(err error, codes ...string) bool {
 	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == "NoSuchBucket"
+	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
 }
 
 // cause says what failed; it lets a caller find a cancelled context, nothing else.

@@ -60,19 +60,3 @@ func TestFaults(t *testing.T) {
 		t.Errorf("a cancelled call: %v", err)
 	}
 }
-
-// The AWS chain: environment first, as every AWS tool does it.
-func TestChain(t *testing.T) {
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDENV")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "from the environment")
-	t.Setenv("AWS_SESSION_TOKEN", "token")
-	t.Setenv("AWS_REGION", "eu-west-3")
-	b, err := s3.New(t.Context(), s3.Config{Bucket: "photos"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := b.Credentials(t.Context())
-	if err != nil || c.AccessKeyID != "AKIDENV" || c.SessionToken != "token" || b.Region() != "eu-west-3" || b.Name() != "photos" {
-		t.Errorf("%s %s %v", c.AccessKeyID, b.Region(), err)
-	}
-}

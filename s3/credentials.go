@@ -2,18 +2,49 @@ package s3
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 
 	"postern.example/postern/sigv4"
 )
 
-const defaultRegion = "us-east-1"
+const (
+	defaultRegion = "us-east-1"
+	// httpLimit is how long a source of credentials may take for one answer. The
+	// SDK sets none, and a fetch that hangs would be the last.
+	httpLimit = 20 * time.Second
+	// givenSource is the source of credentials that came with the Config.
+	givenSource = "Config.Credentials"
+)
+
+// Credentials returns the key in use, from memory: temporary ones are fetched
+// anew in the background from 15 minutes before their end on, or from half of
+// a shorter life. It waits only when there is none that is valid. If the source
+// then fails, that is the error; it names no secret.
+func (b *Bucket) Credentials(ctx context.Context) (sigv4.Credentials, error) {
+	return b.credentials(ctx)
+}
+
+// CredentialSource says where the key in use is from, as the AWS SDK names it:
+// "EnvConfigCredentials", "SharedConfigCredentials: …", "AssumeRoleProvider",
+// "WebIdentityCredentials", "SSOProvider", "ProcessProvider",
+// "CredentialsEndpointProvider" (containers), "EC2RoleProvider", …; or
+// "Config.Credentials". It fetches the key if there is none yet.
+func (b *Bucket) CredentialSource(ctx context.Context) (string, error) {
+	return b.source(ctx)
+}
 
 // awsConfig is the AWS configuration for c. Without c.Credentials it reads
-// the environment and the shared files as every AWS tool does.
+// the environment and the shared files as every AWS tool does, and the
+// configuration's credentials are the chain's, to be fetched anew at each call.
 func awsConfig(ctx context.Context, c Config) (aws.Config, error) {
 	if c.Credentials != nil {
 		region := c.Region
@@ -22,7 +53,13 @@ func awsConfig(ctx context.Context, c Config) (aws.Config, error) {
 		}
 		return aws.Config{Region: region, Credentials: provider(c.Credentials)}, nil
 	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+	client := awshttp.NewBuildableClient().WithTimeout(httpLimit)
+	cfg, err := config.LoadDefaultConfig(ctx,
+		config.WithHTTPClient(client),
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }),
+		// Credentials are said to end when they do. That we are early is our task.
+		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow, o.ExpiryWindowJitterFrac = 0, 0 }),
+	)
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load AWS configuration: %v", err)
 	}
@@ -32,7 +69,38 @@ func awsConfig(ctx context.Context, c Config) (aws.Config, error) {
 	if cfg.Region == "" {
 		cfg.Region = defaultRegion
 	}
+	// Objects may take longer than credentials. The client may have certificates
+	// of AWS_CA_BUNDLE by now, so it is not made anew.
+	if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		cfg.HTTPClient = client.WithTimeout(0)
+	}
 	return cfg, nil
+}
+
+// useCredentials makes the signer and the SDK use the same credentials: those
+// given, or those that cfg finds.
+func (b *Bucket) useCredentials(given func(context.Context) (sigv4.Credentials, error), cfg *aws.Config) {
+	if given != nil {
+		b.credentials = given
+		b.source = func(context.Context) (string, error) { return givenSource, nil }
+		return
+	}
+	k := &keeper{fetch: anew(cfg.Credentials), now: b.clock.bucketNow, log: b.clock.log}
+	b.credentials = func(ctx context.Context) (sigv4.Credentials, error) {
+		h, err := k.get(ctx)
+		if err != nil {
+			return sigv4.Credentials{}, err
+		}
+		return h.Credentials, nil
+	}
+	b.source = func(ctx context.Context) (string, error) {
+		h, err := k.get(ctx)
+		if err != nil {
+			return "", err
+		}
+		return h.source, nil
+	}
+	cfg.Credentials = provider(b.credentials)
 }
 
 // provider shows our credentials to the SDK.
@@ -46,18 +114,30 @@ func provider(f func(context.Context) (sigv4.Credentials, error)) aws.Credential
 	})
 }
 
-// chain shows the SDK's credentials to the signer. The SDK keeps them in
-// memory and refreshes them before they expire.
-func chain(p aws.CredentialsProvider) func(context.Context) (sigv4.Credentials, error) {
-	return func(ctx context.Context) (sigv4.Credentials, error) {
-		c, err := p.Retrieve(ctx)
-		if err != nil {
-			return sigv4.Credentials{}, fmt.Errorf("find AWS credentials: %v", err)
+// anew makes each call of p a fetch. The SDK's own cache waits with that until
+// credentials have ended, and hands out ended ones of instances.
+func anew(p aws.CredentialsProvider) func(context.Context) (aws.Credentials, error) {
+	return func(ctx context.Context) (aws.Credentials, error) {
+		if cache, ok := p.(*aws.CredentialsCache); ok {
+			cache.Invalidate()
 		}
-		out := sigv4.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}
-		if c.CanExpire {
-			out.Expires = c.Expires
-		}
-		return out, nil
+		return p.Retrieve(ctx)
 	}
+}
+
+// hideOutput leaves out what a credential_process has written: the SDK puts it
+// into its error when it is not the JSON that it should be, and it may hold
+// keys all the same.
+func hideOutput(err error) error {
+	var process *processcreds.ProviderError
+	if !errors.As(err, &process) {
+		return err
+	}
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	var date *time.ParseError
+	if errors.As(err, &syntax) || errors.As(err, &kind) || errors.As(err, &date) {
+		return errors.New("credential_process has not written the JSON that is asked of it")
+	}
+	return err
 }

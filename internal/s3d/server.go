@@ -221,6 +221,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("X-Amz-Request-Id", x.id)
 	h.Set("Server", "postern")
+	h.Set("Date", s.now().UTC().Format(http.TimeFormat)) // the clock that it judges by
 	if s.closed {
 		x.refuse(r.Context(), fault(http.StatusServiceUnavailable, "ServiceUnavailable", "Service is unable to handle request."))
 		return
