@@ -3,6 +3,7 @@ package postern
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -11,6 +12,9 @@ import (
 // The answer to POST /uploads is appended, not marshalled: it is the one
 // answer that busy gates give all day, and reflection took a quarter of the
 // endpoint's time. FuzzAppendGrant holds it against encoding/json.
+
+// MarshalJSON returns the grant as POST /uploads answers it.
+func (g *Grant) MarshalJSON() ([]byte, error) { return g.appendJSON(nil), nil }
 
 // appendJSON appends the [uploadJSON] of a new grant, as encoding/json would.
 func (g *Grant) appendJSON(b []byte) []byte {
@@ -31,10 +35,37 @@ func (g *Grant) appendJSON(b []byte) []byte {
 	b = granted.AppendFormat(append(b, `,"created_at":"`...), time.RFC3339Nano)
 	b = t.Expires.AppendFormat(append(b, `","expires_at":"`...), time.RFC3339Nano)
 	b = appendText(append(b, `","grant":{"method":`...), g.Method)
-	b = appendText(append(b, `,"url":`...), g.URL)
-	b = g.Fields.appendJSON(append(b, `,"fields":`...))
-	b = appendText(append(b, `,"file_field":`...), g.FileField)
+	switch {
+	case g.Parts != nil:
+		p := g.Parts
+		b = appendText(append(b, `,"ticket":`...), p.Ticket)
+		b = strconv.AppendInt(append(b, `,"part_size":`...), p.PartSize, 10)
+		b = strconv.AppendInt(append(b, `,"part_count":`...), int64(p.Count), 10)
+		b = p.Expires.AppendFormat(append(b, `,"expires_at":"`...), time.RFC3339Nano)
+		b = append(b, `","parts":[`...)
+		for i := range p.Signed {
+			b = p.Signed[i].appendJSON(b, i)
+		}
+		b = append(b, ']')
+	case g.Headers != nil:
+		b = appendText(append(b, `,"url":`...), g.URL)
+		b = g.Headers.appendJSON(append(b, `,"headers":`...))
+	default:
+		b = appendText(append(b, `,"url":`...), g.URL)
+		b = g.Fields.appendJSON(append(b, `,"fields":`...))
+		b = appendText(append(b, `,"file_field":`...), g.FileField)
+	}
 	return append(b, '}', '}')
+}
+
+// appendJSON appends the i-th of some parts.
+func (p *SignedPart) appendJSON(b []byte, i int) []byte {
+	if i > 0 {
+		b = append(b, ',')
+	}
+	b = strconv.AppendInt(append(b, `{"number":`...), int64(p.Number), 10)
+	b = appendText(append(b, `,"url":`...), p.URL)
+	return append(strconv.AppendInt(append(b, `,"size":`...), p.Size, 10), '}')
 }
 
 // appendJSON appends the fields as one object, in order.

@@ -8,13 +8,42 @@ import (
 	"unicode/utf8"
 )
 
-// view is the answer's document as wire.go has it, for encoding/json.
+type formJSON struct {
+	Method    string `json:"method"`
+	URL       string `json:"url"`
+	Fields    Fields `json:"fields"`
+	FileField string `json:"file_field"`
+}
+
+type putJSON struct {
+	Method  string `json:"method"`
+	URL     string `json:"url"`
+	Headers Fields `json:"headers"`
+}
+
+type multipartJSON struct {
+	Method    string           `json:"method"`
+	Ticket    string           `json:"ticket"`
+	PartSize  int64            `json:"part_size"`
+	PartCount int              `json:"part_count"`
+	ExpiresAt time.Time        `json:"expires_at"`
+	Parts     []signedPartJSON `json:"parts"`
+}
+
+// view is the answer's document as the contract has it, for encoding/json.
 func (g *Grant) view() *uploadJSON {
 	granted, _, _ := g.Ticket.ID.times()
+	var grant any = formJSON{g.Method, g.URL, g.Fields, g.FileField}
+	switch p := g.Parts; {
+	case p != nil:
+		grant = multipartJSON{g.Method, p.Ticket, p.PartSize, p.Count, p.Expires, signedView(p.Signed)}
+	case g.Headers != nil:
+		grant = putJSON{g.Method, g.URL, g.Headers}
+	}
 	return &uploadJSON{
 		ID: g.Ticket.ID, State: Granted, CreatedAt: granted, ExpiresAt: &g.Ticket.Expires,
 		Preset: g.Ticket.Preset, Filename: g.Ticket.Filename, Type: g.Ticket.Type, Metadata: g.Ticket.Metadata,
-		Grant: &grantJSON{Method: g.Method, URL: g.URL, Fields: g.Fields, FileField: g.FileField},
+		Grant: grant,
 	}
 }
 
@@ -75,6 +104,13 @@ func FuzzAppendGrant(f *testing.F) {
 		// One name: two that are not UTF-8 may come out the same, in any order.
 		g.Ticket.Metadata = map[string]string{name: value}
 		sameAsEncodingJSON(t, g)
+
+		put := &Grant{Ticket: g.Ticket, Method: "PUT", URL: url, Headers: Fields{{Name: name, Value: value}}}
+		sameAsEncodingJSON(t, put)
+		parts := &PartsGrant{Ticket: value, PartSize: ms, Count: len(url), Expires: at.UTC()}
+		sameAsEncodingJSON(t, &Grant{Ticket: g.Ticket, Method: "MULTIPART", Parts: parts})
+		parts.Signed = []SignedPart{{Number: 1, URL: url, Size: ms}, {Number: len(name), URL: value}}
+		sameAsEncodingJSON(t, &Grant{Ticket: g.Ticket, Method: "MULTIPART", Parts: parts})
 	})
 }
 

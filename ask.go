@@ -22,12 +22,17 @@ func decodeAsk(r *http.Request, room *[]byte) (in Request, err error) {
 			return in, nil
 		}
 	}
-	body := io.Reader(bytes.NewReader(*room))
+	err = decode(resumed(*room, err), &in)
+	return in, err
+}
+
+// resumed reads what was read already, and then its error if there was one.
+func resumed(doc []byte, err error) io.Reader {
+	body := io.Reader(bytes.NewReader(doc))
 	if err != nil {
 		body = io.MultiReader(body, failing{err})
 	}
-	err = decode(body, &in)
-	return in, err
+	return body
 }
 
 // appendAll appends what r has left to b.

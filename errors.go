@@ -78,6 +78,10 @@ var (
 	ErrInvalidFilename  = &Error{Code: "invalid_filename"}
 	ErrInvalidMetadata  = &Error{Code: "invalid_metadata"}
 	ErrInvalidHash      = &Error{Code: "invalid_sha256"}
+	ErrSizeRequired     = &Error{Code: "size_required"}
+	ErrTransfer         = &Error{Code: "transfer_unavailable"}
+	ErrGrantExpired     = &Error{Code: "grant_expired"}
+	ErrSizeMismatch     = &Error{Code: "size_mismatch"}
 	ErrCredentialExpiry = &Error{Code: "credential_expiring"}
 
 	// Faults of a file: at the grant, or found by the check.
@@ -124,6 +128,10 @@ var problems = []Problem{
 	{ErrInvalidFilename.Code, http.StatusBadRequest, "The file name is not usable"},
 	{ErrInvalidMetadata.Code, http.StatusBadRequest, "The metadata is not usable"},
 	{ErrInvalidHash.Code, http.StatusBadRequest, "The SHA-256 is not usable"},
+	{ErrSizeRequired.Code, http.StatusBadRequest, "The file's size must be said"},
+	{ErrTransfer.Code, http.StatusBadRequest, "Files do not travel this way here"},
+	{ErrGrantExpired.Code, http.StatusGone, "The permission to upload ran out"},
+	{ErrSizeMismatch.Code, http.StatusConflict, "The parts are not the file that was announced"},
 	{ErrCredentialExpiry.Code, http.StatusServiceUnavailable, "The server's bucket credential is about to expire"},
 	{ErrTypeNotAllowed.Code, http.StatusUnsupportedMediaType, "This type of file is not allowed"},
 	{ErrTooLarge.Code, http.StatusRequestEntityTooLarge, "The file is too large"},

@@ -52,13 +52,17 @@ func (x *exchange) Write(b []byte) (int, error) {
 // Unwrap serves http.ResponseController, which flushes events.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// fail answers err as a problem document (RFC 9457), unless the answer has begun.
-func (x *exchange) fail(err error) {
-	e, p := ProblemOf(err)
-	x.code, x.cause = p.Code, e.Err
-	if x.status != 0 {
-		return
+// forget drops the headers of an answer that will be another one.
+func (x *exchange) forget() {
+	hd := x.Header()
+	hd.Set("Cache-Control", "no-store")
+	for _, name := range []string{"ETag", "Content-Length", "Location"} {
+		hd.Del(name)
 	}
+}
+
+// problem answers e as a problem document (RFC 9457).
+func (x *exchange) problem(e *Error, p Problem) {
 	doc, err := json.Marshal(problemDoc(e, p, x.id))
 	if err != nil {
 		x.WriteHeader(http.StatusInternalServerError)
@@ -66,10 +70,6 @@ func (x *exchange) fail(err error) {
 	}
 	hd := x.Header()
 	hd.Set("Content-Type", "application/problem+json")
-	hd.Set("Cache-Control", "no-store")
-	for _, name := range []string{"ETag", "Content-Length", "Location"} {
-		hd.Del(name) // they spoke of another answer
-	}
 	if e.RetryAfter > 0 {
 		hd.Set("Retry-After", strconv.Itoa(problemDoc(e, p, "").RetryAfter))
 	}

@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"log/slog"
 	"mime"
+	"net/http"
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -25,17 +27,40 @@ type Request struct {
 	Size     *int64            `json:"size,omitempty"`     // bytes; when given, the bucket takes exactly that many
 	SHA256   string            `json:"sha256,omitempty"`   // base64; when given, the bucket takes exactly those bytes
 	Metadata map[string]string `json:"metadata,omitempty"` // up to MaxMetadata bytes
+
+	// What follows no client says; it is for handlers of other protocols.
+
+	// Transfer is the one way in which the client can send; empty or Auto: any.
+	// With Multi the size may be left out.
+	Transfer Transfer `json:"-"`
+	// MD5 of the bytes, 16 of them; signed with PUT only.
+	MD5 []byte `json:"-"`
+	// AnyType is for clients that cannot say the type, such as forms without
+	// script: the object's type is application/octet-stream, and the check goes
+	// by the bytes, as always.
+	AnyType bool `json:"-"`
+	// RedirectURL is where the bucket sends the browser after a form arrived,
+	// with bucket, key and etag in the query. "{id}" in it becomes the upload's
+	// id. Empty: the bucket answers 204.
+	RedirectURL string `json:"-"`
 }
 
 // Grant is the signed permission for one upload: one key, one size range or
 // exact size, one type, minutes of life.
 type Grant struct {
 	Ticket Ticket
-	Method string // "POST": send a multipart/form-data form
-	URL    string // of the bucket
-	Fields Fields // of the form, before the file
+	Method string // "POST", "PUT" or "MULTIPART"
+	URL    string // of the bucket with POST, of the object with PUT
+
+	// Fields of the form, before the file. POST: send a multipart/form-data form.
+	Fields Fields
 	// FileField is the name of the form's last field, the file itself.
 	FileField string
+	// Headers to send exactly so. PUT: send the file as the body. Its
+	// Content-Length is signed as well; HTTP clients set it themselves.
+	Headers Fields
+	// Parts to send. MULTIPART: see [Service.SignParts].
+	Parts *PartsGrant
 }
 
 // LogValue keeps signatures out of logs.
@@ -52,6 +77,10 @@ func (f Fields) LogValue() slog.Value { return slog.IntValue(len(f)) }
 const (
 	fileField     = "file"
 	successStatus = "204"
+	// anyType is what S3 calls bytes that nobody said the type of.
+	anyType = "application/octet-stream"
+	// checksumHeader binds the bytes themselves, as a field and as a header.
+	checksumHeader = "x-amz-checksum-sha256"
 	// leastLife is the shortest grant worth handing out.
 	leastLife = 15 * time.Second
 	// maxFields is how many fields a form has at most: six of ours, six of the
@@ -60,66 +89,145 @@ const (
 )
 
 // Grant signs the permission for one upload by principal. It writes nothing
-// and calls nobody. Errors: ErrPresetUnknown, ErrTypeNotAllowed, ErrEmpty,
-// ErrTooSmall, ErrTooLarge, ErrInvalidFilename, ErrInvalidMetadata,
-// ErrInvalidHash, ErrBadRequest, ErrCredentialExpiry.
+// and calls nobody, but for an upload in parts, which the bucket has to name.
+// Errors: ErrPresetUnknown, ErrTypeNotAllowed, ErrEmpty, ErrTooSmall,
+// ErrTooLarge, ErrInvalidFilename, ErrInvalidMetadata, ErrInvalidHash,
+// ErrSizeRequired, ErrTransfer, ErrBadRequest, ErrCredentialExpiry,
+// ErrBucketUnavailable.
 func (s *Service) Grant(ctx context.Context, principal string, r Request) (*Grant, error) {
-	t, preset, err := s.ticketFor(principal, r)
+	t, preset, err := s.ticketFor(principal, &r)
 	if err != nil {
 		return nil, err
 	}
-	cred, err := s.target.Credentials(ctx)
+	transfer, err := preset.transferFor(&s.target.Provider, r.Transfer, r.Size)
 	if err != nil {
-		return nil, ErrBucketUnavailable.With("The server has no credential for the bucket.").Because(err)
+		return nil, err
 	}
-	now := s.now()
-	life := preset.Life
-	if !cred.Expires.IsZero() {
-		life = min(life, cred.Expires.Sub(now))
+	sign, err := s.signing(ctx, preset.Life)
+	if err != nil {
+		return nil, err
 	}
-	life = life.Truncate(time.Second)
-	if life < leastLife && life < preset.Life {
-		e := ErrCredentialExpiry.With("The server's credential for the bucket runs out in %s. Try again shortly.", max(life, 0))
-		e.RetryAfter = leastLife
-		return nil, e
+	life := sign.life
+	if transfer == Multi {
+		life = preset.MultipartLife.Truncate(time.Second) // its URLs are signed again and again
 	}
-	if t.ID, err = s.keys.newID(now, life, principal, s.random); err != nil {
+	if t.ID, err = s.keys.newID(sign.now, life, principal, s.random); err != nil {
 		return nil, ErrInternal.Because(err)
 	}
 	// Never later than the id says, which tells milliseconds.
-	t.Expires = time.UnixMilli(now.UnixMilli()).UTC().Add(life).Truncate(time.Second)
-	g := s.sign(t, cred, now)
+	t.Expires = time.UnixMilli(sign.now.UnixMilli()).UTC().Add(life).Truncate(time.Second)
+	g := &Grant{Ticket: *t}
+	switch transfer {
+	case Put:
+		err = s.grantPut(g, &sign, &r)
+	case Multi:
+		err = s.grantParts(ctx, g, &sign, preset)
+	default:
+		s.grantForm(g, &sign, r.RedirectURL)
+	}
+	if err != nil {
+		return nil, err
+	}
 	s.stats.granted.Add(1)
 	return g, nil
 }
 
-// sign builds the form for t. Every field it names is bound by a condition.
-func (s *Service) sign(t *Ticket, cred sigv4.Credentials, now time.Time) *Grant {
+// signing is what a signature is made with, and how long it may live.
+type signing struct {
+	cred sigv4.Credentials
+	now  time.Time     // ours
+	skew time.Duration // the bucket's clock minus ours
+	life time.Duration // whole seconds
+}
+
+// dated is the time that a signature bears: the bucket's own.
+func (x *signing) dated() time.Time { return x.now.Add(x.skew) }
+
+// signing asks for the credential, which no signature outlives.
+func (s *Service) signing(ctx context.Context, life time.Duration) (x signing, err error) {
+	x.cred, err = s.target.Credentials(ctx)
+	if err != nil {
+		return x, ErrBucketUnavailable.With("The server has no credential for the bucket.").Because(err)
+	}
+	x.now, x.life = s.now(), life
+	if s.target.Skew != nil {
+		x.skew = s.target.Skew()
+	}
+	if !x.cred.Expires.IsZero() {
+		// It is the bucket's clock that ends a credential.
+		x.life = min(x.life, x.cred.Expires.Sub(x.dated()))
+	}
+	x.life = x.life.Truncate(time.Second)
+	if x.life < leastLife && x.life < life.Truncate(time.Second) {
+		e := ErrCredentialExpiry.With("The server's credential for the bucket runs out in %s. Try again shortly.", max(x.life, 0))
+		e.RetryAfter = leastLife
+		return x, e
+	}
+	return x, nil
+}
+
+// grantForm builds the form for g. Every field it names is bound by a condition.
+func (s *Service) grantForm(g *Grant, x *signing, redirect string) {
+	t := &g.Ticket
+	done := sigv4.Field{Name: "success_action_status", Value: successStatus}
+	if redirect != "" {
+		done = sigv4.Field{Name: "success_action_redirect", Value: strings.ReplaceAll(redirect, "{id}", string(t.ID))}
+	}
 	fields := append(make(Fields, 0, maxFields),
-		sigv4.Field{Name: "key", Value: IncomingPrefix + string(t.ID)},
 		sigv4.Field{Name: "Content-Type", Value: t.Type},
-		sigv4.Field{Name: "success_action_status", Value: successStatus},
+		done,
+		sigv4.Field{Name: "key", Value: IncomingPrefix + string(t.ID)},
 		sigv4.Field{Name: TicketHeader, Value: s.keys.seal(t)})
 	if t.SHA256 != nil {
 		fields = append(fields,
 			sigv4.Field{Name: "x-amz-checksum-algorithm", Value: "SHA256"},
-			sigv4.Field{Name: "x-amz-checksum-sha256", Value: base64.StdEncoding.EncodeToString(t.SHA256)})
+			sigv4.Field{Name: checksumHeader, Value: base64.StdEncoding.EncodeToString(t.SHA256)})
 	}
-	var room [maxFields]sigv4.Condition // of fixed length, it stays off the heap
-	conditions := append(room[:0], sigv4.Eq("bucket", s.target.Bucket))
+	// What is the same for many grants goes first: the signer knows the hash of
+	// a beginning that it has seen. Two more than fields: bucket and size.
+	var room [maxFields + 2]sigv4.Condition // of fixed length, it stays off the heap
+	conditions := append(room[:0], sigv4.Eq("bucket", s.target.Bucket), sigv4.LengthRange(t.MinBytes, t.MaxBytes))
 	for _, f := range fields {
 		conditions = append(conditions, sigv4.Eq(f.Name, f.Value))
 	}
-	conditions = append(conditions, sigv4.LengthRange(t.MinBytes, t.MaxBytes))
-	signed := s.signer.Post(cred, now, &sigv4.Policy{Expiration: t.Expires, Conditions: conditions})
-	return &Grant{
-		Ticket: *t, Method: "POST", URL: s.target.URL, FileField: fileField, Fields: append(fields, signed...),
+	signed := s.signer.Post(x.cred, x.dated(), &sigv4.Policy{Expiration: t.Expires.Add(x.skew), Conditions: conditions})
+	g.Method, g.URL, g.FileField, g.Fields = "POST", s.target.URL, fileField, append(fields, signed...)
+}
+
+// grantPut signs a URL for g's bytes, and the headers they are sent with.
+func (s *Service) grantPut(g *Grant, x *signing, r *Request) error {
+	t := &g.Ticket
+	h := append(make(Fields, 0, maxFields),
+		sigv4.Field{Name: "Content-Type", Value: t.Type},
+		sigv4.Field{Name: TicketHeader, Value: s.keys.seal(t)})
+	if s.target.Provider.IfNoneMatch == Yes {
+		// It makes the URL good for one time.
+		h = append(h, sigv4.Field{Name: "If-None-Match", Value: "*"})
 	}
+	if t.SHA256 != nil && s.target.Provider.Checksum != No {
+		h = append(h, sigv4.Field{Name: checksumHeader, Value: base64.StdEncoding.EncodeToString(t.SHA256)})
+	}
+	if r.MD5 != nil {
+		h = append(h, sigv4.Field{Name: "Content-MD5", Value: base64.StdEncoding.EncodeToString(r.MD5)})
+	}
+	signed := append(make([]sigv4.Field, 0, maxFields), sigv4.Field{Name: "content-length", Value: strconv.FormatInt(*r.Size, 10)})
+	for _, f := range h {
+		signed = append(signed, sigv4.Field{Name: strings.ToLower(f.Name), Value: f.Value})
+	}
+	slices.SortFunc(signed, func(a, b sigv4.Field) int { return strings.Compare(a.Name, b.Name) })
+	u, err := s.signer.AppendPresign(nil, x.cred, x.dated(), sigv4.PlaceRequest{
+		Method: http.MethodPut, Place: s.place, Key: IncomingPrefix + string(t.ID), Header: signed, Expires: x.life,
+	})
+	if err != nil {
+		return ErrInternal.Because(err)
+	}
+	g.Method, g.URL, g.Headers = "PUT", string(u), h
+	return nil
 }
 
 // ticketFor holds a request against its preset.
-func (s *Service) ticketFor(principal string, r Request) (*Ticket, Preset, error) {
-	p, err := s.Preset(r.Preset)
+func (s *Service) ticketFor(principal string, r *Request) (*Ticket, *Preset, error) {
+	p, err := s.preset(r.Preset)
 	if err != nil {
 		return nil, p, err
 	}
@@ -130,7 +238,9 @@ func (s *Service) ticketFor(principal string, r Request) (*Ticket, Preset, error
 	if t.Filename, err = cleanFilename(r.Filename); err != nil {
 		return nil, p, err
 	}
-	if t.Type, err = p.declaredType(r.Type, t.Filename); err != nil {
+	if r.AnyType {
+		t.Type = anyType
+	} else if t.Type, err = p.declaredType(r.Type, t.Filename); err != nil {
 		return nil, p, err
 	}
 	if r.Size != nil {

@@ -13,11 +13,16 @@ type Preset struct {
 	Name     string        `yaml:"name" json:"name"`                                     // 1 to 32 of a-z 0-9 _ -
 	Types    []string      `yaml:"types,omitempty" json:"types"`                         // media types; default all of AcceptedTypes
 	MinBytes int64         `yaml:"min_bytes,omitempty" json:"min_bytes"`                 // default 1
-	MaxBytes int64         `yaml:"max_bytes,omitempty" json:"max_bytes"`                 // default 25 MB (25 000 000), at most 5 GiB
+	MaxBytes int64         `yaml:"max_bytes,omitempty" json:"max_bytes"`                 // default 25 MB (25 000 000), at most 5 GiB, in parts 5 TiB; a check holds the file in memory
 	Life     time.Duration `yaml:"life,omitempty" json:"life"`                           // of a grant; default 10 min, 1 s to 1 h
 	Pixels   PixelLimits   `yaml:"pixels,omitempty" json:"pixels"`                       // of the picture
 	Variants []VariantRule `yaml:"variants,omitempty" json:"variants"`                   // default thumb 256, medium 1024, large 2048
 	Quality  int           `yaml:"jpeg_quality,omitempty" json:"jpeg_quality,omitempty"` // of JPEG variants, 1 to 100; default 80
+
+	Transfer      Transfer      `yaml:"transfer,omitempty" json:"transfer"`             // how files travel; default Auto
+	MultipartFrom int64         `yaml:"multipart_from,omitempty" json:"multipart_from"` // bytes; Auto sends files of this size and above in parts; default 64 MiB
+	PartSize      int64         `yaml:"part_size,omitempty" json:"part_size"`           // bytes, 5 MiB to 5 GiB; default 16 MiB; more where a file would need over 10 000 parts
+	MultipartLife time.Duration `yaml:"multipart_life,omitempty" json:"multipart_life"` // of an upload in parts as a whole, 1 min to 18 h; its URLs have Life; default 6 h
 }
 
 // PixelLimits bound what a picture may cost to open. They are read off the
@@ -49,6 +54,11 @@ const (
 	DefaultLife     = 10 * time.Minute
 	MaxLife         = time.Hour
 	maxObjectBytes  = 5 << 30 // S3's limit for a single request
+
+	DefaultMultipartFrom = 64 << 20
+	DefaultPartSize      = 16 << 20
+	DefaultMultipartLife = 6 * time.Hour
+	MaxMultipartLife     = 18 * time.Hour // what an ID has room for
 )
 
 // DefaultPreset returns the rules used when none are configured.
@@ -83,6 +93,10 @@ func (p Preset) withDefaults() Preset {
 	p.MaxBytes = or(p.MaxBytes, DefaultMaxBytes)
 	p.Life = or(p.Life, DefaultLife)
 	p.Quality = or(p.Quality, 80)
+	p.Transfer = or(p.Transfer, Auto)
+	p.MultipartFrom = or(p.MultipartFrom, DefaultMultipartFrom)
+	p.PartSize = or(p.PartSize, DefaultPartSize)
+	p.MultipartLife = or(p.MultipartLife, DefaultMultipartLife)
 	p.Pixels.MaxPixels = or(p.Pixels.MaxPixels, 50_000_000)
 	p.Pixels.MaxSide = or(p.Pixels.MaxSide, 16383)
 	p.Pixels.MaxFrames = or(p.Pixels.MaxFrames, 300)
@@ -116,8 +130,18 @@ func (p Preset) validate() error {
 		return bad("min_bytes", "%d is below 1", p.MinBytes)
 	case p.MaxBytes < p.MinBytes:
 		return bad("max_bytes", "%d is below min_bytes %d", p.MaxBytes, p.MinBytes)
-	case p.MaxBytes > maxObjectBytes:
-		return bad("max_bytes", "%d is above S3's limit for one request, %d", p.MaxBytes, int64(maxObjectBytes))
+	case !slices.Contains([]Transfer{Auto, Post, Put, Multi}, p.Transfer):
+		return bad("transfer", "%q is not auto, post, put or multipart", p.Transfer)
+	case (p.Transfer == Post || p.Transfer == Put) && p.MaxBytes > maxObjectBytes:
+		return bad("max_bytes", "%d is above S3's limit for one request, %d; with transfer auto or multipart files go in parts", p.MaxBytes, int64(maxObjectBytes))
+	case p.MaxBytes > maxInParts:
+		return bad("max_bytes", "%d is above S3's limit for one object, %d", p.MaxBytes, int64(maxInParts))
+	case p.MultipartFrom < 1 || p.MultipartFrom > maxObjectBytes:
+		return bad("multipart_from", "%d is not within 1 and %d, S3's limit for one request", p.MultipartFrom, int64(maxObjectBytes))
+	case p.PartSize < MinPartSize || p.PartSize > MaxPartSize:
+		return bad("part_size", "%d is not within %d and %d, S3's limits for a part", p.PartSize, int64(MinPartSize), int64(MaxPartSize))
+	case p.MultipartLife < time.Minute || p.MultipartLife > MaxMultipartLife:
+		return bad("multipart_life", "%s is not within 1m and %s", p.MultipartLife, MaxMultipartLife)
 	case p.Life < time.Second || p.Life > MaxLife:
 		return bad("life", "%s is not within 1s and %s", p.Life, MaxLife)
 	case p.Quality < 1 || p.Quality > 100:

@@ -26,6 +26,11 @@ type Target struct {
 	// Credentials returns the key that signs. It is asked for each grant and
 	// should answer from memory.
 	Credentials func(context.Context) (sigv4.Credentials, error)
+	// Provider says what the bucket's server can do; default ProviderByName("other").
+	Provider Provider
+	// Skew is the bucket's clock minus ours, which signatures are dated by. It
+	// should answer from memory. Nil: the clocks agree.
+	Skew func() time.Duration
 }
 
 // Config is what a Service is made of. Presets, Now, Random and Logger have
@@ -47,6 +52,7 @@ type Service struct {
 	presets []Preset
 	keys    keys
 	target  Target
+	place   *sigv4.Place // the target's
 	signer  *sigv4.Signer
 	bucket  Bucket
 	records Records
@@ -55,6 +61,7 @@ type Service struct {
 	log     *slog.Logger
 
 	watch    watchers
+	seeking  seeking
 	arrivals chan struct{}
 	stats    counters
 }
@@ -64,7 +71,7 @@ func New(c Config) (*Service, error) {
 	s := &Service{
 		target: c.Target, bucket: c.Bucket, records: c.Records,
 		now: c.Now, random: c.Random, log: c.Logger,
-		arrivals: make(chan struct{}, 1),
+		arrivals: make(chan struct{}, 1), seeking: seeking{wake: make(chan struct{}, 1)},
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -96,6 +103,17 @@ func New(c Config) (*Service, error) {
 	case c.Records == nil:
 		return nil, errors.New("records are missing")
 	}
+	if s.target.Provider.Name == "" {
+		s.target.Provider, _ = ProviderByName("other")
+	}
+	for i := range s.presets {
+		if err := s.presets[i].CheckTransfers(s.target.Provider); err != nil {
+			return nil, err
+		}
+	}
+	if s.place, err = sigv4.NewPlace(u); err != nil {
+		return nil, fmt.Errorf("target URL %q: %w", c.Target.URL, err)
+	}
 	s.target.Region = or(s.target.Region, "us-east-1")
 	s.signer = sigv4.NewSigner(s.target.Region)
 	return s, nil
@@ -107,12 +125,20 @@ func (s *Service) Presets() []Preset { return append([]Preset(nil), s.presets...
 // Preset returns the preset called name. An empty name means the only preset,
 // or the one called "default". ErrPresetUnknown otherwise.
 func (s *Service) Preset(name string) (Preset, error) {
+	p, err := s.preset(name)
+	if err != nil {
+		return Preset{}, err
+	}
+	return *p, nil
+}
+
+func (s *Service) preset(name string) (*Preset, error) {
 	if name == "" && len(s.presets) == 1 {
-		return s.presets[0], nil
+		return &s.presets[0], nil
 	}
 	wanted := or(name, "default")
 	if i := slices.IndexFunc(s.presets, func(p Preset) bool { return p.Name == wanted }); i >= 0 {
-		return s.presets[i], nil
+		return &s.presets[i], nil
 	}
 	names := make([]string, len(s.presets))
 	for i, p := range s.presets {
@@ -123,7 +149,7 @@ func (s *Service) Preset(name string) (Preset, error) {
 		e = ErrPresetUnknown.With("Name a preset; there is more than one.")
 	}
 	e.Field, e.Allowed = "preset", names
-	return Preset{}, e
+	return nil, e
 }
 
 // Complete notes that the upload's bytes have arrived, and has them checked.
@@ -231,7 +257,7 @@ func (s *Service) Remove(ctx context.Context, principal string, id ID) error {
 	if u.State == Granted || u.State == Expired {
 		// Note it first, if it is there: only a record stops a replay.
 		if _, err := s.Complete(ctx, principal, id); errors.Is(err, ErrNotArrived) {
-			return nil
+			return s.abortAll(ctx, id)
 		} else if err != nil {
 			return err
 		}
@@ -258,11 +284,12 @@ type Stats struct {
 	Removed   int64
 	Replays   int64 // objects swept because their upload was settled
 	Foreign   int64 // objects swept because no valid ticket explains them
+	Aborted   int64 // uploads in parts given up: expired, cancelled or not what was announced
 	BodyBytes int64 // bytes of request bodies read by the handler
 }
 
 type counters struct {
-	granted, arrived, ready, rejected, failed, removed, replays, foreign, bodyBytes atomic.Int64
+	granted, arrived, ready, rejected, failed, removed, replays, foreign, aborted, bodyBytes atomic.Int64
 }
 
 // Stats returns the counters.
@@ -271,6 +298,6 @@ func (s *Service) Stats() Stats {
 	return Stats{
 		Granted: c.granted.Load(), Arrived: c.arrived.Load(), Ready: c.ready.Load(), Rejected: c.rejected.Load(),
 		Failed: c.failed.Load(), Removed: c.removed.Load(), Replays: c.replays.Load(), Foreign: c.foreign.Load(),
-		BodyBytes: c.bodyBytes.Load(),
+		Aborted: c.aborted.Load(), BodyBytes: c.bodyBytes.Load(),
 	}
 }

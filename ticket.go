@@ -40,6 +40,7 @@ const (
 // key is what is derived from one of the configured secrets.
 type key struct {
 	ticket macs // seals tickets
+	parts  macs // seals tickets of uploads in parts
 	id     macs // marks ids
 }
 
@@ -56,7 +57,11 @@ func newKeys(secrets [][]byte) (keys, error) {
 		if len(s) < 32 {
 			return nil, errors.New("a secret must have at least 32 bytes")
 		}
-		ks[i] = key{ticket: newMACs(derive(s, "postern ticket v1")), id: newMACs(derive(s, "postern id v1"))}
+		ks[i] = key{
+			ticket: newMACs(derive(s, "postern ticket v1")),
+			parts:  newMACs(derive(s, "postern parts v1")),
+			id:     newMACs(derive(s, "postern id v1")),
+		}
 	}
 	return ks, nil
 }
@@ -94,12 +99,33 @@ func (k keys) seal(t *Ticket) string {
 		}
 	}
 	b = binary.AppendUvarint(b, uint64(t.Expires.Unix())) //nolint:gosec // not before 1970
-	return k.sealRaw(b)
+	return sealed(k[0].ticket, b)
 }
 
-func (k keys) sealRaw(b []byte) string {
-	b = k[0].ticket.append(b, b)
+// sealed returns b with its tag as text.
+func sealed(m macs, b []byte) string {
+	b = m.append(b, b)
 	return string(base64.RawURLEncoding.AppendEncode(b, b)[len(b):])
+}
+
+// unsealed returns what is in text, if one of our keys sealed it for this use.
+func (k keys) unsealed(text string, limit int, use func(*key) macs) ([]byte, error) {
+	if len(text) > limit {
+		return nil, errTicket
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) < 1+sha256.Size {
+		return nil, errTicket
+	}
+	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
+	ours := false
+	for i := range k {
+		ours = hmac.Equal(sum, use(&k[i]).append(nil, body)) || ours
+	}
+	if !ours || body[0] != ticketVersion {
+		return nil, errTicket
+	}
+	return body[1:], nil
 }
 
 func appendString(b []byte, s string) []byte {
@@ -109,22 +135,11 @@ func appendString(b []byte, s string) []byte {
 // open returns the ticket in sealed, if one of our keys sealed it. Nothing of
 // it is read before the MAC holds.
 func (k keys) open(sealed string) (*Ticket, error) {
-	if len(sealed) > maxTicket {
-		return nil, errTicket
+	body, err := k.unsealed(sealed, maxTicket, func(k *key) macs { return k.ticket })
+	if err != nil {
+		return nil, err
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil || len(b) < 1+sha256.Size {
-		return nil, errTicket
-	}
-	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	ours := false
-	for i := range k {
-		ours = hmac.Equal(sum, k[i].ticket.append(nil, body)) || ours
-	}
-	if !ours || body[0] != ticketVersion {
-		return nil, errTicket
-	}
-	r := ticketReader{b: body[1:]}
+	r := ticketReader{b: body}
 	t := &Ticket{
 		ID: ID(r.text()), Preset: r.text(), Principal: r.text(), Filename: r.text(), Type: r.text(),
 		MinBytes: r.number(), MaxBytes: r.number(),

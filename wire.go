@@ -25,19 +25,12 @@ type uploadJSON struct {
 	Problem     *problemJSON      `json:"problem,omitempty"`
 	CreatedAt   time.Time         `json:"created_at"`
 	ExpiresAt   *time.Time        `json:"expires_at,omitempty"`
-	Grant       *grantJSON        `json:"grant,omitempty"`
+	Grant       any               `json:"grant,omitempty"` // which Grant.appendJSON writes
 }
 
 type variantJSON struct {
 	Variant
 	URL string `json:"url"`
-}
-
-type grantJSON struct {
-	Method    string `json:"method"`
-	URL       string `json:"url"`
-	Fields    Fields `json:"fields"`
-	FileField string `json:"file_field"`
 }
 
 // MarshalJSON writes the fields as one object, in order.

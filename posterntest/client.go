@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
-	"net/textproto"
 	"strings"
 	"testing"
 	"time"
@@ -42,14 +40,6 @@ type Variant struct {
 	Name, Type, URL string
 	Width, Height   int
 	Size            int64
-}
-
-// Grant is the form to send to the bucket.
-type Grant struct {
-	Method    string
-	URL       string
-	Fields    map[string]string
-	FileField string `json:"file_field"`
 }
 
 // Problem is a problem document.
@@ -110,54 +100,6 @@ func (g *Gate) Do(ctx context.Context, method, path string, in, out any) error {
 	return nil
 }
 
-// Ask asks for a grant.
-func (g *Gate) Ask(ctx context.Context, in postern.Request) (Upload, error) {
-	var up Upload
-	err := g.Do(ctx, http.MethodPost, "/uploads", in, &up)
-	return up, err
-}
-
-// Send sends the form of a grant to the bucket, and returns its status and body.
-func (g *Gate) Send(ctx context.Context, grant *Grant, file []byte) (status int, body string, err error) {
-	form, contentType := Form(grant, file)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, grant.URL, bytes.NewReader(form))
-	if err != nil {
-		return 0, "", err
-	}
-	r.Header.Set("Content-Type", contentType)
-	r.Header.Set("Origin", Origin)
-	res, err := g.HTTP.Do(r)
-	if err != nil {
-		return 0, "", err
-	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
-	b, err := io.ReadAll(res.Body)
-	return res.StatusCode, string(b), err
-}
-
-// Form builds the multipart body of a grant, the file last.
-func Form(grant *Grant, file []byte) (body []byte, contentType string) {
-	var b bytes.Buffer
-	w := multipart.NewWriter(&b)
-	for name, value := range grant.Fields {
-		w.WriteField(name, value) //nolint:errcheck // bytes.Buffer never fails
-	}
-	h := textproto.MIMEHeader{}
-	h.Set("Content-Disposition", fmt.Sprintf(`form-data; name=%q; filename="photo"`, grant.FileField))
-	h.Set("Content-Type", grant.Fields["Content-Type"])
-	part, _ := w.CreatePart(h)
-	part.Write(file) //nolint:errcheck // bytes.Buffer never fails
-	w.Close()        //nolint:errcheck // bytes.Buffer never fails
-	return b.Bytes(), w.FormDataContentType()
-}
-
-// Complete says that the file was sent.
-func (g *Gate) Complete(ctx context.Context, id string) (Upload, error) {
-	var up Upload
-	err := g.Do(ctx, http.MethodPost, "/uploads/"+id+"/complete", struct{}{}, &up)
-	return up, err
-}
-
 // Get reads one upload.
 func (g *Gate) Get(ctx context.Context, id string) (Upload, error) {
 	var up Upload
@@ -189,7 +131,8 @@ func (g *Gate) Put(t testing.TB, filename, contentType string, file []byte) Uplo
 // Upload grants, sends and completes file, or fails the test.
 func (g *Gate) Upload(t testing.TB, filename, contentType string, file []byte) Upload {
 	t.Helper()
-	up, err := g.Complete(t.Context(), g.Put(t, filename, contentType, file).ID)
+	up := g.Put(t, filename, contentType, file)
+	up, err := g.CompleteTicket(t.Context(), up.ID, up.Grant.Ticket)
 	must(t, "complete "+filename, err)
 	return up
 }

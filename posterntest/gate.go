@@ -48,6 +48,8 @@ type Config struct {
 	// Credentials are the bucket's and the signer's key; default: made anew.
 	Credentials sigv4.Credentials
 	Secrets     [][]byte
+	// Provider is whose bucket the service takes ours for; default: embedded.
+	Provider postern.Provider
 }
 
 // Gate is one running gate.
@@ -100,16 +102,23 @@ func Start(t testing.TB, c Config) *Gate {
 	must(t, "open bucket", err)
 	must(t, "create bucket", g.S3.Create(t.Context()))
 	must(t, "put CORS", g.S3.PutCORS(t.Context(), []s3.CORSRule{{
-		Origins: []string{Origin}, Methods: []string{"POST"}, Headers: []string{"*"}, Expose: []string{"ETag"}, MaxAge: time.Hour,
+		Origins: []string{Origin}, Methods: []string{"POST", "PUT"}, Headers: []string{"*"},
+		Expose: []string{"ETag", "Location"}, MaxAge: time.Hour,
 	}}))
 
 	g.Records, err = records.Open(t.Context(), records.Config{Path: filepath.Join(g.Dir, "postern.db"), Now: c.Now, Logger: c.Logger})
 	must(t, "open records", err)
 	t.Cleanup(func() { must(t, "close records", g.Records.Close()) })
 
+	if c.Provider.Name == "" {
+		c.Provider, _ = postern.ProviderByName("embedded")
+	}
 	g.Service, err = postern.New(postern.Config{
 		Presets: c.Presets, Secrets: c.Secrets, Bucket: g.S3, Records: g.Records, Now: c.Now, Logger: c.Logger,
-		Target: postern.Target{URL: g.BucketURL, Bucket: BucketName, Region: Region, Credentials: credentials},
+		Target: postern.Target{
+			URL: g.BucketURL, Bucket: BucketName, Region: Region, Credentials: credentials,
+			Provider: c.Provider, Skew: g.S3.Skew,
+		},
 	})
 	must(t, "make service", err)
 	c.Handler.ServeImages = c.Handler.Images == ""

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,7 +24,8 @@ type Swept struct {
 	Replays      int64 // deleted: their upload was settled
 	Foreign      int64 // deleted: no valid ticket explains them
 	DeletedBytes int64 // of replays and foreign objects
-	Faults       int64 // objects that could not be decided on or deleted; the next sweep sees them
+	Aborted      int64 // uploads in parts given up: their grant expired, or none explains them
+	Faults       int64 // objects and uploads in parts that could not be decided on or deleted; the next sweep sees them
 }
 
 // Sweep goes through the objects below [postern.IncomingPrefix] once, in pages:
@@ -61,7 +63,34 @@ func (w *Worker) Sweep(ctx context.Context) (Swept, error) {
 			}
 		}
 		if len(listing) < sweepPage {
-			return s, last
+			break
+		}
+	}
+	return s, errors.Join(last, w.sweepParts(ctx, &s))
+}
+
+// sweepParts goes through the uploads in parts that were neither completed nor
+// aborted. Their parts are paid for, and no listing of objects shows them.
+func (w *Worker) sweepParts(ctx context.Context, s *Swept) error {
+	var after postern.MultipartUpload
+	for {
+		page, err := w.bucket.Multiparts(ctx, postern.IncomingPrefix, after, sweepPage)
+		if err != nil {
+			return fmt.Errorf("list uploads in parts: %w", err)
+		}
+		for _, u := range page {
+			after = u
+			if w.service.AdoptMultipart(u) == postern.Pending {
+				continue
+			}
+			if err := w.bucket.AbortMultipart(ctx, u.Key, u.UploadID); err != nil {
+				s.Faults++
+				return fmt.Errorf("abort upload in parts: %w", err)
+			}
+			s.Aborted++
+		}
+		if len(page) < sweepPage {
+			return nil
 		}
 	}
 }
@@ -104,9 +133,10 @@ func (w *Worker) countSwept(s Swept) {
 
 // tend sweeps and forgets at its intervals until ctx is done.
 func (w *Worker) tend(ctx context.Context) {
-	sweep, forget := time.NewTimer(0), time.NewTimer(0)
+	sweep, forget, seek := time.NewTimer(0), time.NewTimer(0), time.NewTimer(0)
 	defer sweep.Stop()
 	defer forget.Stop()
+	defer seek.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -114,6 +144,16 @@ func (w *Worker) tend(ctx context.Context) {
 		case <-sweep.C:
 			w.sweepOnce(ctx)
 			sweep.Reset(w.sweepEvery)
+		case <-w.service.Sought():
+			seek.Reset(0)
+		case <-seek.C:
+			wait, err := w.service.Seek(ctx)
+			if err != nil && ctx.Err() == nil {
+				w.log.WarnContext(ctx, "looking for uploads failed", "error", err)
+			}
+			if wait > 0 {
+				seek.Reset(wait)
+			}
 		case <-forget.C:
 			w.forget(ctx)
 			forget.Reset(forgetEvery)
@@ -127,8 +167,8 @@ func (w *Worker) sweepOnce(ctx context.Context) {
 	case ctx.Err() != nil:
 	case err != nil:
 		w.log.WarnContext(ctx, "sweep had faults", "objects", s.Objects, "faults", s.Faults, "error", err)
-	case s.Noted+s.Replays+s.Foreign > 0:
-		w.log.InfoContext(ctx, "swept", "objects", s.Objects, "noted", s.Noted, "replays", s.Replays, "foreign", s.Foreign)
+	case s.Noted+s.Replays+s.Foreign+s.Aborted > 0:
+		w.log.InfoContext(ctx, "swept", "objects", s.Objects, "noted", s.Noted, "replays", s.Replays, "foreign", s.Foreign, "aborted", s.Aborted)
 	}
 }
 

@@ -1,0 +1,97 @@
+package postern
+
+import "fmt"
+
+// Transfer is a way in which a file's bytes travel from the browser to the
+// bucket. The guarantees are the same on each: one key, a size, a type, a hash
+// if there is one, the ticket, minutes of life.
+type Transfer string
+
+// The transfers there are.
+const (
+	// Auto picks by the file's size and by what the provider has.
+	Auto Transfer = "auto"
+	// Post is a form with a signed policy; the only one that bounds a size that
+	// the client does not say.
+	Post Transfer = "post"
+	// Put is a signed URL and headers; the file's size must be said.
+	Put Transfer = "put"
+	// Multi is an upload in parts, each with a signed URL.
+	Multi Transfer = "multipart"
+)
+
+// S3's rules for uploads in parts ("Amazon S3 multipart upload limits" in the
+// S3 user guide).
+const (
+	MinPartSize = 5 << 20 // bytes, but for the last part
+	MaxPartSize = 5 << 30 // bytes
+	MaxParts    = 10_000
+	maxInParts  = 5 << 40 // bytes of an object
+)
+
+// partSizeFor returns the preset's part size, or what more is needed to keep
+// size bytes within MaxParts, in whole MiB.
+func (p *Preset) partSizeFor(size int64) int64 {
+	const mib = 1 << 20
+	needed := (size + MaxParts - 1) / MaxParts
+	return max(p.PartSize, (needed+mib-1)/mib*mib)
+}
+
+// CheckTransfers says what is wrong with the preset's transfer on a provider.
+func (p *Preset) CheckTransfers(on Provider) error {
+	if p.Transfer == Post && on.Post == No {
+		return fmt.Errorf("preset %q: transfer: %s has no form uploads (POST); use put, multipart or auto", p.Name, on.Title)
+	}
+	return nil
+}
+
+// transferFor picks how a file of size bytes travels (nil: the size was not
+// said), for a client that can do wanted only, or anything when that is empty.
+// Errors: ErrTransfer, ErrSizeRequired.
+func (p *Preset) transferFor(on *Provider, wanted Transfer, size *int64) (Transfer, error) {
+	t := p.Transfer
+	if wanted != "" && wanted != Auto {
+		if t != Auto && t != wanted {
+			return "", ErrTransfer.With("Uploads of the preset %q travel by %s; this client needs %s.", p.Name, t.words(), wanted.words())
+		}
+		t = wanted
+	}
+	if t == Auto {
+		switch {
+		case size != nil && *size >= p.MultipartFrom:
+			t = Multi
+		case on.Post == Yes:
+			t = Post
+		default:
+			t = Put
+		}
+	}
+	switch {
+	case t == Post && on.Post == No:
+		return "", ErrTransfer.With("%s has no form uploads (POST), which this client needs.", on.Title)
+	case t == Post && size == nil && p.MaxBytes > maxObjectBytes,
+		t != Multi && size != nil && *size > maxObjectBytes:
+		e := ErrTooLarge.With("A file of over %s must travel in parts.", Bytes(maxObjectBytes))
+		e.Field, e.Limit = "size", maxObjectBytes
+		return "", e
+	case t == Put && size == nil, t == Multi && size == nil && wanted != Multi:
+		// A signed URL can bind one exact length and no range; only the
+		// protocols of compat are let do without, where we watch the parts.
+		e := ErrSizeRequired.With("Say the file's size: uploads by %s are signed for an exact one.", t.words())
+		e.Field = "size"
+		return "", e
+	}
+	return t, nil
+}
+
+func (t Transfer) words() string {
+	switch t {
+	case Post:
+		return "form (POST)"
+	case Put:
+		return "PUT"
+	case Multi:
+		return "parts (multipart)"
+	}
+	return string(t)
+}
