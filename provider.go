@@ -51,6 +51,7 @@ type Provider struct {
 	Title     string `json:"title"`      // for people: "Cloudflare R2"
 	PathStyle bool   `json:"path_style"` // the bucket's name goes into the path, not before the host
 	Region    string `json:"region"`     // the one to sign for; empty: the endpoint or the operator says it
+	Endpoint  string `json:"endpoint"`   // what one looks like, capitals to be filled in; empty for AWS, which needs none
 
 	Post                Support `json:"post"`                   // form uploads with a policy signed as S3's
 	PutLength           Support `json:"put_length"`             // a signed content-length binds: one byte more or less is refused
@@ -82,8 +83,8 @@ func (p Provider) Features() []Feature {
 		{"post", "form uploads (POST)", p.Post},
 		{"put_length", "exact size of a PUT", p.PutLength},
 		{"checksum", "SHA-256 checked", p.Checksum},
-		{"if_none_match", "PUT once only", p.IfNoneMatch},
-		{"complete_if_none_match", "complete once only", p.CompleteIfNoneMatch},
+		{"if_none_match", "PUT cannot overwrite", p.IfNoneMatch},
+		{"complete_if_none_match", "complete cannot overwrite", p.CompleteIfNoneMatch},
 		{"cors", "CORS rules", p.CORS},
 		{"lifecycle", "expiry rules", p.Lifecycle},
 		{"abort_lifecycle", "abort rules for parts", p.AbortLifecycle},
@@ -241,7 +242,8 @@ func Providers() []Provider {
 		},
 		{
 			Name: "r2", Title: "Cloudflare R2", PathStyle: true, Region: "auto",
-			Post: No, PutLength: Yes, Checksum: Yes, IfNoneMatch: Yes, CORS: Yes,
+			Endpoint: "https://ACCOUNT.r2.cloudflarestorage.com",
+			Post:     No, PutLength: Yes, Checksum: Yes, IfNoneMatch: Yes, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: No, PublicAccessBlock: No, IAM: No, Tagging: No,
 			Traps: []string{
 				`A form upload is answered 501 without CORS headers: the browser only says "Failed to fetch".`,
@@ -253,10 +255,11 @@ func Providers() []Provider {
 		},
 		{
 			Name: "b2", Title: "Backblaze B2", PathStyle: true,
-			Post: No, IfNoneMatch: No, CORS: Yes,
+			Endpoint: "https://s3.REGION.backblazeb2.com",
+			Post:     No, IfNoneMatch: No, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, IAM: No,
 			Traps: []string{
-				"A PUT can be sent again until its URL ends, as there are no conditional writes; what was checked does not change by it.",
+				"A second PUT can overwrite the first until its URL ends, as there are no conditional writes; what was checked does not change by it.",
 				"Expiration only hides files: add NoncurrentVersionExpiration, or they are paid for on and on.",
 				"The master application key does not work here: make a key for the bucket; it also needs listAllBucketNames.",
 			},
@@ -264,19 +267,21 @@ func Providers() []Provider {
 		},
 		{
 			Name: "gcs", Title: "Google Cloud Storage (XML API)", Region: "auto",
+			Endpoint:  "https://storage.googleapis.com",
 			PutLength: Yes, IfNoneMatch: No, CompleteIfNoneMatch: No, CORS: No,
 			Lifecycle: No, AbortLifecycle: No, BucketPolicy: No, IAM: No, Tagging: No,
 			Traps: []string{
 				"It needs an HMAC key, made under Settings, Interoperability.",
 				"Its form uploads are signed with x-goog-* fields; whether those of S3 do is not known, so files go by PUT.",
 				"CORS and lifecycle are set with gcloud: its XML for them is not S3's.",
-				"A PUT can be sent again until its URL ends: its condition is x-goog-if-generation-match, which S3 has not.",
+				"A second PUT can overwrite the first until its URL ends: its condition is x-goog-if-generation-match, which S3 has not.",
 			},
 			Source: "Cloud Storage documentation: XML API, POST Object, simple migration from Amazon S3; Tigris' S3 compatibility tests; apache/opendal#7889",
 		},
 		{
 			Name: "digitalocean", Title: "DigitalOcean Spaces",
-			Post: Yes, CORS: Yes,
+			Endpoint: "https://REGION.digitaloceanspaces.com",
+			Post:     Yes, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: Yes, IAM: No,
 			Traps: []string{
 				"Name the endpoint without the bucket and without cdn: https://fra1.digitaloceanspaces.com.",
@@ -287,7 +292,8 @@ func Providers() []Provider {
 		},
 		{
 			Name: "wasabi", Title: "Wasabi",
-			Post: Yes, CORS: Yes, Lifecycle: Yes, BucketPolicy: Yes, IAM: Yes,
+			Endpoint: "https://s3.REGION.wasabisys.com",
+			Post:     Yes, CORS: Yes, Lifecycle: Yes, BucketPolicy: Yes, IAM: Yes,
 			Traps: []string{
 				"A file deleted early is paid for until its least storage time ends, and so is each upload that was checked and thrown away.",
 			},
@@ -295,7 +301,8 @@ func Providers() []Provider {
 		},
 		{
 			Name: "minio", Title: "MinIO", PathStyle: true,
-			Post: Yes, PutLength: Yes, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: No,
+			Endpoint: "https://HOST:9000",
+			Post:     Yes, PutLength: Yes, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: No,
 			Lifecycle: Yes, AbortLifecycle: No, BucketPolicy: Yes, PublicAccessBlock: No, IAM: No, Tagging: Yes,
 			Traps: []string{
 				"The open source version is archived since February 2026 and has signature bypasses that nobody mends (CVE-2026-40344, CVE-2026-41145): choose another server.",
@@ -307,7 +314,8 @@ func Providers() []Provider {
 		},
 		{
 			Name: "ceph", Title: "Ceph RGW", PathStyle: true,
-			Post: Yes, Checksum: No, IfNoneMatch: Yes, CompleteIfNoneMatch: No, CORS: Yes,
+			Endpoint: "https://HOST",
+			Post:     Yes, Checksum: No, IfNoneMatch: Yes, CompleteIfNoneMatch: No, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: Yes, PublicAccessBlock: Yes, IAM: No, Tagging: Yes,
 			Traps: []string{
 				"A user policy never allows a form upload: let the signing key in by a bucket policy.",
@@ -318,7 +326,8 @@ func Providers() []Provider {
 		},
 		{
 			Name: "seaweedfs", Title: "SeaweedFS", PathStyle: true,
-			Post: Yes, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
+			Endpoint: "https://HOST:8333",
+			Post:     Yes, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: Yes, PublicAccessBlock: No, IAM: Yes,
 			Traps: []string{
 				"A form may carry fields that its policy does not name (acl, tags).",
@@ -329,19 +338,21 @@ func Providers() []Provider {
 		},
 		{
 			Name: "garage", Title: "Garage", PathStyle: true,
-			Post: Yes, IfNoneMatch: No, CORS: Yes,
+			Endpoint: "https://HOST:3900",
+			Post:     Yes, IfNoneMatch: No, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: No, PublicAccessBlock: No, IAM: No, Tagging: No,
 			Traps: []string{
 				"Set region to the server's own s3_region, or every signature is refused.",
 				"Lifecycle rules need the Filter form; a Prefix beside it is refused.",
 				"Keys have rights on whole buckets: read, write, owner.",
-				"A PUT can be sent again until its URL ends, as If-None-Match counts on reads and copies only.",
+				"A second PUT can overwrite the first until its URL ends, as If-None-Match counts on reads and copies only.",
 			},
 			Source: "Garage documentation: S3 compatibility status; its source of June 2025",
 		},
 		{
 			Name: "scaleway", Title: "Scaleway Object Storage",
-			Post: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
+			Endpoint: "https://s3.REGION.scw.cloud",
+			Post:     Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: Yes, PublicAccessBlock: No, IAM: No, Tagging: Yes,
 			Traps: []string{
 				"Keys and their rights are made by Scaleway's own IAM API; a bucket policy names its users and applications.",
@@ -350,7 +361,8 @@ func Providers() []Provider {
 		},
 		{
 			Name: "hetzner", Title: "Hetzner Object Storage",
-			CORS: Yes, Lifecycle: Yes, BucketPolicy: Yes, IAM: No, Tagging: No,
+			Endpoint: "https://LOCATION.your-objectstorage.com",
+			CORS:     Yes, Lifecycle: Yes, BucketPolicy: Yes, IAM: No, Tagging: No,
 			Traps: []string{
 				"Its list of exceptions does not name form uploads, but nobody has shown them: files go by PUT unless a preset says transfer: post.",
 				"Every key may do everything in its project: bound it by a bucket policy.",
@@ -359,7 +371,8 @@ func Providers() []Provider {
 		},
 		{
 			Name: "tigris", Title: "Tigris", Region: "auto",
-			Post: Yes, IfNoneMatch: Yes, CORS: Yes,
+			Endpoint: "https://t3.storage.dev",
+			Post:     Yes, IfNoneMatch: Yes, CORS: Yes,
 			Lifecycle: Yes, BucketPolicy: No, IAM: Yes, Tagging: Yes,
 			Traps: []string{
 				"Buckets made since 19 February 2025 are addressed by host name only.",
@@ -369,7 +382,8 @@ func Providers() []Provider {
 		},
 		{
 			Name: "ovhcloud", Title: "OVHcloud Object Storage",
-			Post: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes, Lifecycle: Yes,
+			Endpoint: "https://s3.REGION.io.cloud.ovh.net",
+			Post:     Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes, Lifecycle: Yes,
 			Traps: []string{
 				"Form uploads (July 2026) and conditional writes (June 2026) are new here: an older private region may lack them.",
 			},
@@ -377,7 +391,8 @@ func Providers() []Provider {
 		},
 		{
 			Name: "versitygw", Title: "Versity S3 Gateway", PathStyle: true,
-			Post: Yes, PutLength: Yes, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
+			Endpoint: "https://HOST:7070",
+			Post:     Yes, PutLength: Yes, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
 			Lifecycle: No, AbortLifecycle: No, BucketPolicy: Yes, PublicAccessBlock: No, IAM: Yes, Tagging: Yes,
 			Traps: []string{
 				"It judges a form by the bucket, not the key: a key limited to incoming/* cannot send forms there, and one that can may write anywhere. Use transfer: put with such keys.",
@@ -388,7 +403,8 @@ func Providers() []Provider {
 		},
 		{
 			Name: "embedded", Title: "Postern's own bucket", PathStyle: true, Region: "us-east-1",
-			Post: Yes, PutLength: Yes, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
+			Endpoint: "http://HOST:9000",
+			Post:     Yes, PutLength: Yes, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: Yes, PublicAccessBlock: Yes, IAM: No, Tagging: Yes,
 			Traps: []string{
 				"One process on one disk: for this machine, for development and for tests.",
@@ -397,6 +413,7 @@ func Providers() []Provider {
 		},
 		{
 			Name: "other", Title: "another S3 server", PathStyle: true,
+			Endpoint: "https://HOST",
 			// Assumed, not known: every server above that people run themselves
 			// takes forms, and a PUT that must not overwrite is refused or, at
 			// worst, overwrites.
