@@ -1,5 +1,5 @@
 # Each target is one command, and CI calls the same ones.
-.PHONY: run build test clients oracle lint fuzz bench bench-bucket web
+.PHONY: run build test clients compat oracle lint fuzz bench bench-sign bench-peers bench-bucket web
 
 run: ## the gate on this machine, with nothing to configure
 	go run ./cmd/postern serve
@@ -13,6 +13,9 @@ test: ## everything, with what it needs installed: Go, Node and real Chromium
 clients: ## stock S3 clients (Go, Python, Node, curl) against the built bucket
 	bash .ci/clients
 
+compat: ## other people's upload clients (Uppy, Rails, plain forms) in real Chromium against the built gate
+	bash .ci/compat
+
 oracle: ## our assumptions about S3, asked of versitygw and MinIO as well; the first run builds both (20 min)
 	bash .ci/oracle
 
@@ -24,6 +27,12 @@ fuzz: ## each parser of hostile bytes for FUZZTIME (30s)
 
 bench: build ## our figures beside those of named peers, in one run
 	cd bench && POSTERN_BIN=../bin/postern go test -run '^$$' -bench . -benchmem -count $(or $(COUNT),1)
+
+bench-sign: ## the signer beside aws-sdk-go-v2 and minio-go, CPU time, in one run
+	cd bench && go run ./sign
+
+bench-peers: build ## the endpoint beside bare net/http, Uppy Companion and the tutorial's hapi server
+	bash .ci/bench-peers
 
 bench-bucket: build ## the bucket beside versitygw and MinIO, which the first run builds (20 min)
 	bash .ci/bench-bucket $(or $(ROUNDS),5)

@@ -201,7 +201,8 @@ func (s *Service) grantPut(g *Grant, x *signing, r *Request) error {
 		sigv4.Field{Name: "Content-Type", Value: t.Type},
 		sigv4.Field{Name: TicketHeader, Value: s.keys.seal(t)})
 	if s.target.Provider.IfNoneMatch == Yes {
-		// It makes the URL good for one time.
+		// A second PUT cannot put other bytes in the place of what waits for its
+		// check. (After the check there is room again, and a sweep that empties it.)
 		h = append(h, sigv4.Field{Name: "If-None-Match", Value: "*"})
 	}
 	if t.SHA256 != nil && s.target.Provider.Checksum != No {

@@ -57,13 +57,8 @@ func (p *Preset) transferFor(on *Provider, wanted Transfer, size *int64) (Transf
 		t = wanted
 	}
 	if t == Auto {
-		switch {
-		case size != nil && *size >= p.MultipartFrom:
+		if t = on.Whole(); size != nil && *size >= p.MultipartFrom {
 			t = Multi
-		case on.Post == Yes:
-			t = Post
-		default:
-			t = Put
 		}
 	}
 	switch {

@@ -150,7 +150,9 @@ func TestTransferRefused(t *testing.T) {
 // Threats 2, 3 and 20 by PUT: the bucket refuses every byte, header and key
 // that is not as signed, and a second PUT.
 func TestPutRefusesLies(t *testing.T) {
-	g := start(t, with(postern.Preset{Transfer: postern.Put}))
+	c := with(postern.Preset{Transfer: postern.Put})
+	c.NoWorker = true // the check deletes what it has read, and then there is room again
+	g := start(t, c)
 	file := small(1)
 	other := bytes.Clone(file)
 	other[len(other)/2] ^= 1

@@ -19,6 +19,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"postern.example/postern/internal/folder"
+	"postern.example/postern/internal/listen"
 	"postern.example/postern/internal/s3d"
 	"postern.example/postern/s3"
 	"postern.example/postern/sigv4"
@@ -173,7 +175,7 @@ func runBucket(ctx context.Context, s *bucketSettings, stdout, stderr io.Writer)
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(s.data)) }()
 	}
-	lock, err := lockFolder(s.data)
+	lock, err := folder.Lock(s.data)
 	if err != nil {
 		return err
 	}
@@ -191,7 +193,7 @@ func runBucket(ctx context.Context, s *bucketSettings, stdout, stderr io.Writer)
 		return err
 	}
 	bucket, err := s3d.New(s3d.Config{
-		Dir: filepath.Join(s.data, bucketDir), Region: s.region, Keys: []sigv4.Credentials{s.owner}, Users: users,
+		Dir: filepath.Join(s.data, folder.BucketDir), Region: s.region, Keys: []sigv4.Credentials{s.owner}, Users: users,
 		NoSync: s.fsync == "off", Logger: logger,
 	})
 	if err != nil {
@@ -201,7 +203,7 @@ func runBucket(ctx context.Context, s *bucketSettings, stdout, stderr io.Writer)
 	if err := s.makeBuckets(ctx, bucket); err != nil {
 		return err
 	}
-	listener, err := listen(ctx, "--listen", s.listen)
+	listener, err := listenOn(ctx, "--listen", s.listen)
 	if err != nil {
 		return err
 	}
@@ -210,7 +212,7 @@ func runBucket(ctx context.Context, s *bucketSettings, stdout, stderr io.Writer)
 		listener = tls.NewListener(listener, conf)
 	}
 
-	server := newServer(logged(patient(bucket), logger, slog.LevelDebug), logger)
+	server := listen.NewServer(listen.Logged(listen.Patient(bucket), logger, slog.LevelDebug), logger)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	sweeping, stop := context.WithCancel(ctx)
@@ -230,7 +232,7 @@ func runBucket(ctx context.Context, s *bucketSettings, stdout, stderr io.Writer)
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	if err := shutdown(last, server); err != nil {
+	if err := listen.Shutdown(last, server); err != nil {
 		logger.LogAttrs(last, slog.LevelWarn, "requests were cut off", slog.String("cause", err.Error()))
 	}
 	return nil
@@ -241,13 +243,13 @@ func (s *bucketSettings) findOwner() (made bool, err error) {
 	if s.owner.AccessKeyID != "" {
 		return false, nil
 	}
-	_, err = os.Stat(filepath.Join(s.data, keysFile))
+	_, err = os.Stat(filepath.Join(s.data, folder.KeysFile))
 	made = errors.Is(err, fs.ErrNotExist)
-	k, err := openKeys(s.data, rand.Reader)
+	k, err := folder.OpenKeys(s.data, rand.Reader)
 	if err != nil {
 		return false, err
 	}
-	s.owner = k.credentials()
+	s.owner = k.Credentials()
 	return made, nil
 }
 
@@ -269,11 +271,11 @@ func (s *bucketSettings) makeBuckets(ctx context.Context, h http.Handler) error 
 	if len(s.buckets) == 0 {
 		return nil
 	}
-	l, err := listen(ctx, "--listen", "127.0.0.1:0")
+	l, err := listenOn(ctx, "--listen", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	server := newServer(h, slog.New(slog.DiscardHandler))
+	server := listen.NewServer(h, slog.New(slog.DiscardHandler))
 	go server.Serve(l)   //nolint:errcheck // it ends by the close below
 	defer server.Close() //nolint:errcheck // every request was answered
 	for _, name := range s.buckets {
@@ -329,7 +331,7 @@ func (s *bucketSettings) greet(w io.Writer, listening net.Addr, made bool) error
 		return printLine(w, r)
 	}
 	fmt.Fprintf(w, "Postern bucket is ready: %s\n\n", r.Endpoint)
-	fmt.Fprintf(w, "  files    %s\n", show(s.data, bucketDir))
+	fmt.Fprintf(w, "  files    %s\n", show(s.data, folder.BucketDir))
 	fmt.Fprintf(w, "  region   %s\n", s.region)
 	if len(s.buckets) > 0 {
 		fmt.Fprintf(w, "  buckets  %s\n", strings.Join(s.buckets, ", "))
@@ -339,7 +341,7 @@ func (s *bucketSettings) greet(w io.Writer, listening net.Addr, made bool) error
 		fmt.Fprintf(w, "           AWS_SECRET_ACCESS_KEY=%s\n", r.SecretAccessKey)
 		fmt.Fprint(w, "           The secret is shown this once")
 		if !s.temp {
-			fmt.Fprintf(w, "; it is kept in %s", show(s.data, keysFile))
+			fmt.Fprintf(w, "; it is kept in %s", show(s.data, folder.KeysFile))
 		}
 		fmt.Fprint(w, ".\n")
 	}

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"postern.example/postern/internal/folder"
 )
 
 // content is what a key may hold: the hash of its bytes, or absent.
@@ -362,7 +364,7 @@ func abortAll(t *testing.T, p *process) {
 // settings.
 func onlyObjects(t *testing.T, p *process) {
 	t.Helper()
-	dir := filepath.Join(p.dir, bucketDir, processBucket)
+	dir := filepath.Join(p.dir, folder.BucketDir, processBucket)
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err

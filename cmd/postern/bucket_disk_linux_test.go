@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"postern.example/postern/internal/folder"
 )
 
 // Trouble with the disk, under the built binary: each write is answered with
@@ -209,7 +211,7 @@ func TestBucketDisk_NoPermission(t *testing.T) {
 	p.kill()
 
 	// And one that may not be opened at all.
-	if err := os.Chmod(filepath.Join(data, bucketDir), 0); err != nil {
+	if err := os.Chmod(filepath.Join(data, folder.BucketDir), 0); err != nil {
 		t.Fatal(err)
 	}
 	c := exec.Command(p.bin, "bucket", "--listen", "127.0.0.1:0", "--data", data, "--json")
@@ -222,7 +224,7 @@ func TestBucketDisk_NoPermission(t *testing.T) {
 	if !errors.As(err, &ended) || ended.ExitCode() != 1 || !strings.Contains(string(out), "permission denied") || strings.Contains(string(out), "goroutine") {
 		t.Errorf("it ended with %v and said %s", err, out)
 	}
-	allowAll := os.Chmod(filepath.Join(data, bucketDir), 0o700) // so that it can be removed
+	allowAll := os.Chmod(filepath.Join(data, folder.BucketDir), 0o700) // so that it can be removed
 	if allowAll != nil {
 		t.Error(allowAll)
 	}

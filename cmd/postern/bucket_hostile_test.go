@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"postern.example/postern/internal/listen"
 	"postern.example/postern/internal/s3d"
 	"postern.example/postern/sigv4"
 )
@@ -42,7 +44,10 @@ func embedded(t *testing.T, around func(http.Handler) http.Handler) *hostiles {
 	if around != nil {
 		handler = around(b)
 	}
-	h.server, h.address = onServer(t, patient(handler))
+	waiting := listen.Patient(handler)
+	h.server, h.address = onServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		waiting.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), rawBody{}, r.Body)))
+	}))
 	r := h.signed("PUT", "/"+processBucket, nil)
 	r.Header.Set("Content-Length", "0")
 	res, err := http.DefaultClient.Do(r)
@@ -202,7 +207,7 @@ func TestThreat28_SlowHeaders(t *testing.T) {
 			t.Fatalf("it was not cut off: %v", err)
 		}
 	}
-	if took := time.Since(begun); took > headerTimeout+patience/2 {
+	if took := time.Since(begun); took > listen.HeaderTimeout+patience/2 {
 		t.Errorf("they were cut off after %v", took)
 	}
 }
@@ -214,7 +219,8 @@ func TestThreat28_BodyStandsStill(t *testing.T) {
 	h := embedded(t, func(next http.Handler) http.Handler {
 		still = func(w http.ResponseWriter, r *http.Request) {
 			if r.ContentLength == 100_000 {
-				r.Body = &stillBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
+				raw := r.Context().Value(rawBody{}).(io.ReadCloser)
+				r.Body = &stillBody{ReadCloser: r.Body, raw: raw, control: http.NewResponseController(w)}
 			}
 			next.ServeHTTP(w, r)
 		}
@@ -238,9 +244,13 @@ func TestThreat28_BodyStandsStill(t *testing.T) {
 	}
 }
 
+// rawBody is the key of a request's body as the server has it.
+type rawBody struct{}
+
 // stillBody is a body whose first bytes were long ago when the next are awaited.
 type stillBody struct {
 	io.ReadCloser
+	raw     io.ReadCloser
 	control *http.ResponseController
 	begun   bool
 }
@@ -248,7 +258,7 @@ type stillBody struct {
 func (b *stillBody) Read(p []byte) (int, error) {
 	if b.begun {
 		b.control.SetReadDeadline(time.Now().Add(-time.Second)) //nolint:errcheck // every connection of a server has deadlines
-		return b.ReadCloser.(*patientBody).ReadCloser.Read(p)
+		return b.raw.Read(p)
 	}
 	b.begun = true
 	return b.ReadCloser.Read(p)

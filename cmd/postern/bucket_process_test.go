@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"postern.example/postern/internal/folder"
 	"postern.example/postern/sigv4"
 )
 
@@ -218,7 +219,7 @@ func md5Of(b []byte) string {
 // drafts returns the files that are no object's (yet).
 func (p *process) drafts() []string {
 	p.t.Helper()
-	tmp := filepath.Join(p.dir, bucketDir, "*", "tmp")
+	tmp := filepath.Join(p.dir, folder.BucketDir, "*", "tmp")
 	folders, err := filepath.Glob(tmp)
 	if err != nil || len(folders) == 0 {
 		p.t.Fatalf("no folder of drafts is where we look, %s: %v", tmp, err)

@@ -9,12 +9,14 @@ import (
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v3"
+
+	"postern.example/postern"
 )
 
 func configCommand(stdout io.Writer, getenv func(string) string) *cli.Command {
 	return &cli.Command{
 		Name:  "config",
-		Usage: "show the settings in effect and where each comes from, secrets masked",
+		Usage: "show the settings in effect and where each comes from, secrets masked, and what the bucket's server can do",
 		Flags: append(flags(), jsonFlag()),
 		Action: func(_ context.Context, c *cli.Command) error {
 			s, err := resolve(onCommandLine(c), getenv)
@@ -24,7 +26,10 @@ func configCommand(stdout io.Writer, getenv func(string) string) *cli.Command {
 			if c.Bool("json") {
 				return printJSON(stdout, effective(s))
 			}
-			return printTable(stdout, effective(s))
+			if err := printTable(stdout, effective(s)); err != nil {
+				return err
+			}
+			return printServer(stdout, s)
 		},
 	}
 }
@@ -36,15 +41,25 @@ func jsonFlag() cli.Flag {
 type effectiveJSON struct {
 	Name   string `json:"name"`
 	Value  string `json:"value"`
-	Source string `json:"source"`       // flag, env, file or default
+	Source string `json:"source"`       // flag, env, file, default, or recognised and provider for what follows from the bucket's server
 	At     string `json:"at,omitempty"` // which flag, which variable, where in the file
+
+	Bucket *bucketJSON `json:"bucket,omitempty"` // of the provider
+}
+
+type bucketJSON struct {
+	postern.Provider
+	URL string `json:"url"` // the bucket's, as browsers will have it; REGION where the AWS chain will say it
 }
 
 func effective(s *settings) []effectiveJSON {
 	var list []effectiveJSON
 	for _, x := range table() {
 		from := s.from[x.name]
-		list = append(list, effectiveJSON{x.name, x.shown(s), from.kind, from.name})
+		list = append(list, effectiveJSON{Name: x.name, Value: x.shown(s), Source: from.kind, At: from.name})
+		if x.name == "provider" {
+			list[len(list)-1].Bucket = &bucketJSON{s.server, s.bucketAddress()}
+		}
 	}
 	names := []string{}
 	for _, p := range s.presets {
@@ -54,7 +69,7 @@ func effective(s *settings) []effectiveJSON {
 		names = []string{"photos"}
 	}
 	from := s.from["presets"]
-	return append(list, effectiveJSON{"presets", strings.Join(names, ","), from.kind, from.name})
+	return append(list, effectiveJSON{Name: "presets", Value: strings.Join(names, ","), Source: from.kind, At: from.name})
 }
 
 func printTable(w io.Writer, list []effectiveJSON) error {
@@ -66,6 +81,39 @@ func printTable(w io.Writer, list []effectiveJSON) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\n", e.Name, e.Value, origin{e.Source, e.At})
 	}
+	return t.Flush()
+}
+
+// printServer tells where the bucket is and what its server can do.
+func printServer(w io.Writer, s *settings) error {
+	list := map[postern.Support][]string{}
+	for _, f := range s.server.Features() {
+		list[f.Support] = append(list[f.Support], f.Title)
+	}
+	addressed := "its name in the host name"
+	if s.bucket == "" || s.pathStyle {
+		addressed = "its name in the path"
+	}
+	if s.bucketURL != "" {
+		addressed = "as set"
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "\nbucket\t%s (%s)\n", s.bucketAddress(), addressed)
+	fmt.Fprintf(t, "server\t%s\n", s.server.Title)
+	for _, l := range []struct {
+		name string
+		list []string
+	}{{"has", list[postern.Yes]}, {"has not", list[postern.No]}, {"not known", list[postern.Unknown]}} {
+		if len(l.list) > 0 {
+			fmt.Fprintf(t, "%s\t%s\n", l.name, strings.Join(l.list, ", "))
+		}
+	}
+	name := "mind"
+	for _, trap := range s.server.Traps {
+		fmt.Fprintf(t, "%s\t%s\n", name, trap)
+		name = ""
+	}
+	fmt.Fprintf(t, "known from\t%s\n", s.server.Source)
 	return t.Flush()
 }
 

@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"postern.example/postern/gate"
+	"postern.example/postern/internal/folder"
 	"postern.example/postern/internal/imaging/photo"
 	"postern.example/postern/posterntest"
 	"postern.example/postern/s3"
@@ -280,13 +282,13 @@ func (s *crashServer) final(t *testing.T, id string) (up finalUpload) {
 // open reaches the embedded bucket with the keys in the data folder.
 func (s *crashServer) open(t *testing.T) *s3.Bucket {
 	t.Helper()
-	k, err := openKeys(s.dir, nil)
+	k, err := folder.OpenKeys(s.dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b, err := s3.New(t.Context(), s3.Config{
-		Bucket: embeddedBucket, Endpoint: "http://" + s.bucket, PathStyle: true,
-		Credentials: func(context.Context) (sigv4.Credentials, error) { return k.credentials(), nil },
+		Bucket: gate.EmbeddedBucket, Endpoint: "http://" + s.bucket, PathStyle: true,
+		Credentials: func(context.Context) (sigv4.Credentials, error) { return k.Credentials(), nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v3"
+
+	"postern.example/postern/internal/folder"
 )
 
 func main() { os.Exit(mainCode()) }
@@ -43,7 +45,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	fmt.Fprintf(stderr, "postern: error: %v\n", err)
 	var f *fault
-	if !errors.As(err, &f) {
+	if data := new(folder.Fault); errors.As(err, &data) {
+		f = &fault{err, data.Hint, exitFailed}
+	} else if !errors.As(err, &f) {
 		return exitFailed
 	}
 	if f.hint != "" {
@@ -88,6 +92,7 @@ func root(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string)
 		Commands: []*cli.Command{
 			serveCommand(stdout, stderr, getenv),
 			bucketCommand(stdout, stderr, getenv),
+			signCommand(stdout, getenv),
 			presetsCommand(stdout, getenv),
 			configCommand(stdout, getenv),
 			versionCommand(stdout),

@@ -19,7 +19,7 @@ type metrics struct {
 	requests *prometheus.HistogramVec
 }
 
-func newMetrics(g *gate) *metrics {
+func newMetrics(p *program) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -27,7 +27,7 @@ func newMetrics(g *gate) *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route", "status"}),
 	}
-	m.registry.MustRegister(m.requests, &counts{g},
+	m.registry.MustRegister(m.requests, &counts{p},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -47,7 +47,7 @@ func (m *metrics) observe(r *http.Request, status int, took time.Duration) {
 }
 
 // counts shows what the parts have counted.
-type counts struct{ g *gate }
+type counts struct{ p *program }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("postern_"+name, help, labels, nil)
@@ -67,7 +67,7 @@ func (c *counts) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
 	}
-	s := c.g.service.Stats()
+	s := c.p.Service.Stats()
 	count(desc("grants_total", "Grants signed."), s.Granted)
 	uploads := desc("uploads_total", "Uploads that reached a state.", "state")
 	count(uploads, s.Arrived, "stored")
@@ -78,9 +78,10 @@ func (c *counts) Collect(out chan<- prometheus.Metric) {
 	swept := desc("swept_objects_total", "Objects deleted by the sweep, by reason.", "reason")
 	count(swept, s.Replays, "replay")
 	count(swept, s.Foreign, "foreign")
+	count(desc("aborted_multiparts_total", "Uploads in parts that were given up: expired, cancelled or not what was announced."), s.Aborted)
 	count(desc("request_body_bytes_total", "Bytes of request bodies read by the API; files never pass it."), s.BodyBytes)
 
-	w := c.g.worker.Stats()
+	w := c.p.Worker.Stats()
 	jobs := desc("jobs_total", "Attempts of the worker, by how they ended.", "outcome")
 	count(jobs, w.Settled, "settled")
 	count(jobs, w.Retries, "retry")
@@ -92,8 +93,8 @@ func (c *counts) Collect(out chan<- prometheus.Metric) {
 	gauge(desc("pixels_max", "The worker's budget of pixels."), float64(w.PixelsMax))
 	count(desc("sweep_faults_total", "Faults met by the sweep."), w.Swept.Faults)
 
-	if c.g.embedded != nil {
-		b := c.g.embedded.Stats()
+	if c.p.Embedded != nil {
+		b := c.p.Embedded.Stats()
 		count(desc("bucket_requests_total", "Requests to the embedded bucket, our own included."), b.Requests)
 		count(desc("bucket_received_bytes_total", "Bytes of request bodies that the embedded bucket took."), b.BytesReceived)
 		count(desc("bucket_objects_written_total", "Objects written to the embedded bucket."), b.ObjectsWritten)
@@ -102,7 +103,7 @@ func (c *counts) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), backlogTime)
 	defer cancel()
 	up := 0.0
-	if n, oldest, err := c.g.records.Backlog(ctx); err == nil {
+	if n, oldest, err := c.p.Records.Backlog(ctx); err == nil {
 		up = 1
 		gauge(desc("backlog_uploads", "Uploads that wait for their check, or are at it."), float64(n))
 		age := 0.0

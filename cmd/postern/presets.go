@@ -16,7 +16,7 @@ import (
 func presetsCommand(stdout io.Writer, getenv func(string) string) *cli.Command {
 	return &cli.Command{
 		Name:        "presets",
-		Usage:       "show the presets: what may be uploaded and what is made of it",
+		Usage:       "show the presets: what may be uploaded, how it travels and what is made of it",
 		Description: "Presets are set in the settings file, below \"presets\".",
 		Flags:       append(flags(), jsonFlag()),
 		Action: func(_ context.Context, c *cli.Command) error {
@@ -29,37 +29,83 @@ func presetsCommand(stdout io.Writer, getenv func(string) string) *cli.Command {
 				return err
 			}
 			if c.Bool("json") {
-				return printJSON(stdout, presetsJSON(list))
+				return printJSON(stdout, presetsJSON(list, s.server))
 			}
-			return printPresets(stdout, list)
+			return printPresets(stdout, list, s.server)
 		},
 	}
 }
 
 // fullPresets returns the presets with their defaults filled in, or what is
-// wrong with them.
+// wrong with them, on their own or on the bucket's server.
 func fullPresets(s *settings) ([]postern.Preset, error) {
 	list, err := postern.CheckPresets(s.presets)
 	if err != nil {
 		return nil, misused("", "%s: %w", s.from["presets"].name, err)
 	}
+	for i := range list {
+		if err := list[i].CheckTransfers(s.server); err != nil {
+			return nil, misused("Set the preset's transfer to auto, or to put.", "%s: %w", s.from["presets"].name, err)
+		}
+	}
 	return list, nil
 }
 
-func printPresets(w io.Writer, list []postern.Preset) error {
+// transfers is how a preset's files travel to a server: whole, in parts, or
+// both, by size.
+func transfers(p *postern.Preset, on postern.Provider) []postern.Transfer {
+	if p.Transfer != postern.Auto {
+		return []postern.Transfer{p.Transfer}
+	}
+	whole := on.Whole()
+	switch {
+	case p.MaxBytes < p.MultipartFrom:
+		return []postern.Transfer{whole}
+	case p.MinBytes >= p.MultipartFrom && whole == postern.Put:
+		return []postern.Transfer{postern.Multi}
+	}
+	return []postern.Transfer{whole, postern.Multi}
+}
+
+// travel says the same for people: "POST; in parts from 64 MiB".
+func travel(p *postern.Preset, on postern.Provider) string {
+	var words []string
+	for _, t := range transfers(p, on) {
+		if t != postern.Multi {
+			words = append(words, strings.ToUpper(string(t)))
+		} else if len(words) > 0 {
+			words = append(words, "in parts from "+inMebibytes(p.MultipartFrom))
+		} else {
+			words = append(words, "in parts")
+		}
+	}
+	return strings.Join(words, "; ")
+}
+
+// inMebibytes says sizes of parts in the unit that they are set in.
+func inMebibytes(n int64) string {
+	const mib = 1 << 20
+	if n%mib != 0 {
+		return postern.Bytes(n)
+	}
+	return fmt.Sprintf("%d MiB", n/mib)
+}
+
+func printPresets(w io.Writer, list []postern.Preset, on postern.Provider) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "PRESET\tTYPES\tFROM\tUP TO\tPIXELS\tGRANT\tVARIANTS")
-	for _, p := range list {
+	fmt.Fprintln(t, "PRESET\tTYPES\tFROM\tUP TO\tSENT BY\tPIXELS\tGRANT\tVARIANTS")
+	for i := range list {
+		p := &list[i]
 		types := make([]string, len(p.Types))
-		for i, mt := range p.Types {
-			types[i] = strings.TrimPrefix(mt, "image/")
+		for j, mt := range p.Types {
+			types[j] = strings.TrimPrefix(mt, "image/")
 		}
 		variants := make([]string, len(p.Variants))
-		for i, v := range p.Variants {
-			variants[i] = fmt.Sprintf("%s %d", v.Name, v.Box)
+		for j, v := range p.Variants {
+			variants[j] = fmt.Sprintf("%s %d", v.Name, v.Box)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, strings.Join(types, " "),
-			postern.Bytes(p.MinBytes), postern.Bytes(p.MaxBytes), megapixels(p.Pixels.MaxPixels), lifetime(p.Life), strings.Join(variants, ", "))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, strings.Join(types, " "),
+			postern.Bytes(p.MinBytes), postern.Bytes(p.MaxBytes), travel(p, on), megapixels(p.Pixels.MaxPixels), lifetime(p.Life), strings.Join(variants, ", "))
 	}
 	return t.Flush()
 }
@@ -81,13 +127,16 @@ func megapixels(n int64) string {
 
 type presetJSON struct {
 	postern.Preset
-	Life string `json:"life"` // "10m0s", where Preset would say nanoseconds
+	Life          string             `json:"life"` // "10m0s", where Preset would say nanoseconds
+	MultipartLife string             `json:"multipart_life"`
+	Provider      string             `json:"provider"`
+	Transfers     []postern.Transfer `json:"transfers"` // those used there: whole files first, then parts
 }
 
-func presetsJSON(list []postern.Preset) []presetJSON {
+func presetsJSON(list []postern.Preset, on postern.Provider) []presetJSON {
 	out := make([]presetJSON, len(list))
 	for i, p := range list {
-		out[i] = presetJSON{p, p.Life.String()}
+		out[i] = presetJSON{p, p.Life.String(), p.MultipartLife.String(), on.Name, transfers(&p, on)}
 	}
 	return out
 }

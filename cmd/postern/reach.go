@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"postern.example/postern/gate"
 )
 
 // loopbackHost reports whether a host name or address means this machine only.
@@ -57,7 +59,7 @@ func (s *settings) checkReach() error {
 			"listen on %s: the address at which browsers reach the page is not known", s.listen)
 	}
 	if s.bucket == "" && anywhere(s.bucketListen) && s.bucketURL == "" {
-		return misused("Give it with --bucket-url, such as http://192.168.1.5:9000/"+embeddedBucket+".",
+		return misused("Give it with --bucket-url, such as http://192.168.1.5:9000/"+gate.EmbeddedBucket+".",
 			"listen on %s: the address at which browsers reach the embedded bucket is not known", s.bucketListen)
 	}
 	return nil
@@ -102,30 +104,4 @@ func (s *settings) pageOrigins(listening string) []string {
 		}
 	}
 	return origins
-}
-
-// bucketTarget is the URL to which browsers send files for your own bucket.
-func (s *settings) bucketTarget(region string) string {
-	switch {
-	case s.bucketURL != "":
-		return s.bucketURL
-	case s.endpoint == "":
-		domain := "amazonaws.com"
-		if strings.HasPrefix(region, "cn-") {
-			domain = "amazonaws.com.cn"
-		}
-		// A dot in the name does not fit the wildcard of AWS's certificate.
-		if s.pathStyle || strings.Contains(s.bucket, ".") {
-			return "https://s3." + region + "." + domain + "/" + s.bucket
-		}
-		return "https://" + s.bucket + ".s3." + region + "." + domain
-	case s.pathStyle:
-		return strings.TrimSuffix(s.endpoint, "/") + "/" + s.bucket
-	}
-	u, err := url.Parse(s.endpoint)
-	if err != nil {
-		return s.endpoint
-	}
-	u.Host = s.bucket + "." + u.Host
-	return strings.TrimSuffix(u.String(), "/")
 }

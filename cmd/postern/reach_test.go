@@ -35,26 +35,6 @@ func TestPageOrigins(t *testing.T) {
 	}
 }
 
-func TestBucketTarget(t *testing.T) {
-	for _, tc := range []struct {
-		s      settings
-		region string
-		want   string
-	}{
-		{settings{bucket: "photos"}, "eu-central-1", "https://photos.s3.eu-central-1.amazonaws.com"},
-		{settings{bucket: "my.photos"}, "eu-central-1", "https://s3.eu-central-1.amazonaws.com/my.photos"},
-		{settings{bucket: "photos", pathStyle: true}, "us-east-1", "https://s3.us-east-1.amazonaws.com/photos"},
-		{settings{bucket: "photos"}, "cn-north-1", "https://photos.s3.cn-north-1.amazonaws.com.cn"},
-		{settings{bucket: "photos", endpoint: "https://s3.example:9000/", pathStyle: true}, "x", "https://s3.example:9000/photos"},
-		{settings{bucket: "photos", endpoint: "https://s3.example:9000/"}, "x", "https://photos.s3.example:9000"},
-		{settings{bucket: "photos", endpoint: "http://minio:9000", bucketURL: "https://files.example/photos"}, "x", "https://files.example/photos"},
-	} {
-		if got := tc.s.bucketTarget(tc.region); got != tc.want {
-			t.Errorf("bucketTarget of %+v: %s, want %s", tc.s, got, tc.want)
-		}
-	}
-}
-
 // TestThreat18_OriginsAreExact pins what --origin accepts.
 func TestThreat18_OriginsAreExact(t *testing.T) {
 	for _, v := range []string{"https://app.example", "http://localhost:3000", "https://[2001:db8::1]:8443"} {

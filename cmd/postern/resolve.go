@@ -13,8 +13,8 @@ import (
 
 // origin is where a setting's value came from.
 type origin struct {
-	kind string // "flag", "env", "file" or "default"
-	name string // "--listen", "POSTERN_LISTEN", "postern.yaml:3:9" or ""
+	kind string // "flag", "env", "file", "default", or "recognised" and "provider" for what follows from the bucket's server
+	name string // "--listen", "POSTERN_LISTEN", "postern.yaml:3:9", "from endpoint", "r2" or ""
 }
 
 func (o origin) String() string {
@@ -31,6 +31,9 @@ type given func(name string) ([]string, bool)
 func resolve(flag given, getenv func(string) string) (*settings, error) {
 	s, err := resolveAll(flag, getenv)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.findServer(); err != nil {
 		return nil, err
 	}
 	return s, s.validate()

@@ -76,7 +76,8 @@ type running struct {
 const patience = 30 * time.Second
 
 // serve [flag...] starts "postern serve" on free ports and waits until it says
-// that it is ready. It sets URL, BUCKET and ADMIN; what it writes goes to
+// that it is ready. It sets URL, BUCKET, ADMIN and the addresses LISTEN and
+// BUCKET_LISTEN; what it writes goes to
 // serve.out and serve.err.
 func serveScript(ts *testscript.TestScript, neg bool, args []string) {
 	r := ts.Value(runningKey{}).(*running)
@@ -99,6 +100,8 @@ func serveScript(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Setenv(name, m[1])
 		}
 	}
+	ts.Setenv("LISTEN", strings.TrimPrefix(ts.Getenv("URL"), "http://"))
+	ts.Setenv("BUCKET_LISTEN", strings.TrimPrefix(ts.Getenv("BUCKET"), "http://"))
 	ts.Setenv("PORT", ts.Getenv("URL")[strings.LastIndex(ts.Getenv("URL"), ":")+1:])
 }
 

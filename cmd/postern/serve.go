@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,9 @@ import (
 	"path/filepath"
 
 	"github.com/urfave/cli/v3"
+
+	"postern.example/postern/internal/folder"
+	"postern.example/postern/internal/listen"
 )
 
 func serveCommand(stdout, stderr io.Writer, getenv func(string) string) *cli.Command {
@@ -46,54 +48,46 @@ func serve(ctx context.Context, s *settings, stdout, stderr io.Writer) (err erro
 		return err
 	}
 
-	lock, err := lockFolder(s.data)
+	// The folder first: a second run should hear of the first one, not of ports.
+	lock, err := folder.Lock(s.data)
 	if err != nil {
 		return err
 	}
 	defer lock.Close() //nolint:errcheck // nothing is written to it
-	c := gateConfig{settings: s, log: s.logger(stderr)}
-	if s.bucket == "" || s.secret == "" && s.secretFile == "" {
-		if c.keys, err = openKeys(s.data, rand.Reader); err != nil {
-			return err
-		}
-	}
-	if c.secrets, err = s.sealing(c.keys); err != nil {
-		return err
-	}
-
-	page, err := listen(ctx, "--listen", s.listen)
+	c := programConfig{settings: s, log: s.logger(stderr)}
+	page, err := listenOn(ctx, "--listen", s.listen)
 	if err != nil {
 		return err
 	}
 	defer page.Close() //nolint:errcheck // its server closes it first
-	admin, err := listen(ctx, "--admin-listen", s.adminListen)
+	admin, err := listenOn(ctx, "--admin-listen", s.adminListen)
 	if err != nil {
 		return err
 	}
 	defer admin.Close() //nolint:errcheck // its server closes it first
 	c.pageAddr = page.Addr()
 	if s.bucket == "" {
-		if c.bucketListener, err = listen(ctx, "--bucket-listen", s.bucketListen); err != nil {
+		if c.bucketListener, err = listenOn(ctx, "--bucket-listen", s.bucketListen); err != nil {
 			return err
 		}
 		defer c.bucketListener.Close() //nolint:errcheck // its server closes it first
 	}
-	g, err := openGate(ctx, c)
+	p, err := openProgram(ctx, c)
 	if err != nil {
 		return err
 	}
-	return g.run(ctx, c, page, admin, func() { greet(stdout, s, c, admin.Addr()) })
+	return p.run(ctx, c, page, admin, func() { greet(stdout, s, c, admin.Addr()) })
 }
 
 // run serves on the listeners until ctx is done or a part gives up, then stops
 // in order: no new requests, running ones finished, the worker, the rest.
-func (g *gate) run(ctx context.Context, c gateConfig, page, admin net.Listener, greet func()) error {
+func (p *program) run(ctx context.Context, c programConfig, page, admin net.Listener, greet func()) error {
 	stopping, stop := context.WithCancel(ctx)
 	defer stop()
-	m := newMetrics(g)
+	m := newMetrics(p)
 	servers := map[net.Listener]*http.Server{
-		page:  newServer(&edge{next: g.handler, observe: m.observe, stopping: stopping.Done()}, c.log),
-		admin: newServer(adminHandler(m.handler(), g.ready(c.log), loopbackAddress(c.adminListen)), c.log),
+		page:  listen.NewServer(&edge{next: p.handler, observe: m.observe, stopping: stopping.Done()}, c.log),
+		admin: listen.NewServer(adminHandler(m.handler(), p.ready(c.log), loopbackAddress(c.adminListen)), c.log),
 	}
 	ended := make(chan error, len(servers)+1)
 	for l, s := range servers {
@@ -102,8 +96,8 @@ func (g *gate) run(ctx context.Context, c gateConfig, page, admin net.Listener, 
 	worked := make(chan struct{})
 	go func() {
 		defer close(worked)
-		if err := g.worker.Run(stopping); err != nil && !errors.Is(err, context.Canceled) {
-			ended <- fmt.Errorf("run worker: %w", err)
+		if err := p.Run(stopping); err != nil {
+			ended <- err
 		}
 	}()
 	greet()
@@ -120,23 +114,23 @@ func (g *gate) run(ctx context.Context, c gateConfig, page, admin net.Listener, 
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	for _, s := range servers {
-		if err := shutdown(last, s); err != nil {
+		if err := listen.Shutdown(last, s); err != nil {
 			c.log.LogAttrs(last, slog.LevelWarn, "requests were cut off", slog.String("cause", err.Error()))
 		}
 	}
 	<-worked
-	return errors.Join(failure, g.Close(context.WithoutCancel(ctx)))
+	return errors.Join(failure, p.Close(context.WithoutCancel(ctx)))
 }
 
 // greet tells the person who started us where things are.
-func greet(w io.Writer, s *settings, c gateConfig, admin net.Addr) {
+func greet(w io.Writer, s *settings, c programConfig, admin net.Addr) {
 	fmt.Fprintf(w, "Postern is ready: %s\n\n", s.pageURL(c.pageAddr))
 	if c.bucketListener != nil {
-		fmt.Fprintf(w, "  files    %s, served on http://%s\n", show(s.data, bucketDir), c.bucketListener.Addr())
+		fmt.Fprintf(w, "  files    %s, served on http://%s\n", show(s.data, folder.BucketDir), c.bucketListener.Addr())
 	} else {
 		fmt.Fprintf(w, "  files    in bucket %s\n", s.bucket)
 	}
-	fmt.Fprintf(w, "  records  %s\n", show(filepath.Join(s.data, recordsFile)))
+	fmt.Fprintf(w, "  records  %s\n", show(filepath.Join(s.data, folder.RecordsFile)))
 	fmt.Fprintf(w, "  metrics  http://%s/metrics\n", admin)
 	if s.local() {
 		fmt.Fprint(w, "  local mode: loopback only, no sign-in\n")

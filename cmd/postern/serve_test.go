@@ -11,6 +11,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"postern.example/postern/gate"
+	"postern.example/postern/internal/folder"
 )
 
 // lines collects what is written, for several goroutines.
@@ -82,12 +85,12 @@ func smallPhoto(t *testing.T) []byte {
 func TestServe_BucketOfYourOwn(t *testing.T) {
 	inFolder(t)
 	_, endpoint := startServe(t, nil, "--data", "first")
-	k, err := openKeys("first", bytes.NewReader(nil))
+	k, err := folder.OpenKeys("first", bytes.NewReader(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	page, bucket := startServe(t, map[string]string{
-		"AWS_S3_BUCKET":     embeddedBucket,
+		"AWS_S3_BUCKET":     gate.EmbeddedBucket,
 		"AWS_S3_ACCESS_KEY": k.AccessKeyID,
 		"AWS_S3_SECRET_KEY": k.SecretAccessKey,
 		"AWS_S3_REGION":     "us-east-1",

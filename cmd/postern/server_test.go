@@ -5,15 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"postern.example/postern/internal/listen"
 )
 
 // onServer serves h as our servers do.
@@ -23,7 +23,7 @@ func onServer(t *testing.T, h http.Handler) (s *http.Server, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = newServer(h, slog.New(slog.DiscardHandler))
+	s = listen.NewServer(h, slog.New(slog.DiscardHandler))
 	go s.Serve(l) //nolint:errcheck // it ends by Close
 	t.Cleanup(func() { s.Close() })
 	return s, l.Addr().String()
@@ -72,51 +72,6 @@ func TestEdge_ObservesRouteAndStatus(t *testing.T) {
 		if route != want.route || status != want.status {
 			t.Errorf("%s: %q %d, want %q %d", path, route, status, want.route, want.status)
 		}
-	}
-}
-
-// TestPatient_StandstillEndsTheRead shows that a body in which nothing moves
-// is given up: the deadline is set before the first read, and in the past here.
-func TestPatient_StandstillEndsTheRead(t *testing.T) {
-	read := make(chan error, 1)
-	_, address := onServer(t, patient(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		b := r.Body.(*patientBody)
-		b.extend(time.Now().Add(-2 * standstill)) // as if the last byte had come long ago
-		_, err := b.ReadCloser.Read(make([]byte, 10))
-		read <- err
-	})))
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
-	select {
-	case err := <-read:
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("read ended with %v", err)
-		}
-	case <-time.After(patience):
-		t.Error("the read still waits")
-	}
-}
-
-// TestPatient_MovingBodyIsExtended shows that each read moves the deadline on.
-func TestPatient_MovingBodyIsExtended(t *testing.T) {
-	_, address := onServer(t, patient(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b := r.Body.(*patientBody)
-		b.extend(time.Now().Add(-2 * standstill))
-		n, err := io.Copy(io.Discard, b)
-		if n != 5 || err != nil {
-			t.Errorf("read %d bytes, %v", n, err)
-		}
-	})))
-	res, err := http.Post("http://"+address, "text/plain", strings.NewReader("hello"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := res.Body.Close(); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"postern.example/postern"
+	"postern.example/postern/compat"
 )
 
 // settings is everything that can be set. What each one means, its default
@@ -24,10 +25,12 @@ type settings struct {
 
 	publicURL string
 	origins   []string
+	compat    []string
 	auth      string
 	imagesURL string
 
 	bucket, region, endpoint            string
+	providerName                        string
 	pathStyle                           bool
 	bucketURL                           string
 	accessKey, secretKey, secretKeyFile string
@@ -38,6 +41,8 @@ type settings struct {
 	logFormat, logLevel string
 
 	presets []postern.Preset // from the file only
+
+	server postern.Provider // the one called providerName, else recognised
 
 	from map[string]origin // where each value came from, by the setting's name
 }
@@ -111,6 +116,11 @@ func table() []setting {
 			into: func(s *settings) any { return &s.origins },
 		},
 		{
+			name: "compat", env: []string{"POSTERN_COMPAT"}, category: publicly,
+			usage: "also speak the `protocol` of another client: " + strings.Join(compat.Names(), ", ") + "; may be given more than once",
+			check: oneOf(compat.Names()...), into: func(s *settings) any { return &s.compat },
+		},
+		{
 			name: "images-url", env: []string{"POSTERN_IMAGES_URL"}, category: publicly,
 			usage: "public `URL` of the bucket's images/ folder, such as a CDN's; without it images are shown by signed links", check: isURL,
 			into: func(s *settings) any { return &s.imagesURL },
@@ -122,7 +132,7 @@ func table() []setting {
 		},
 		{
 			name: "region", env: []string{"POSTERN_REGION", "AWS_S3_REGION"}, category: ownBucket,
-			usage: "`region` of the bucket; without it what the AWS chain says, else us-east-1",
+			usage: "`region` of the bucket; without it what the endpoint or the provider says, then the AWS chain, else us-east-1",
 			into:  func(s *settings) any { return &s.region },
 		},
 		{
@@ -131,8 +141,13 @@ func table() []setting {
 			into: func(s *settings) any { return &s.endpoint },
 		},
 		{
+			name: "provider", env: []string{"POSTERN_PROVIDER"}, category: ownBucket,
+			usage: "whose S3 the endpoint is, by `name`; without it recognised by the endpoint's host: " + strings.Join(providerNames(), ", "), check: oneOf(append(providerNames(), "")...),
+			into: func(s *settings) any { return &s.providerName },
+		},
+		{
 			name: "path-style", env: []string{"POSTERN_PATH_STYLE"}, initial: "false", category: ownBucket,
-			usage: "put the bucket's name into the path, not the host name",
+			usage: "put the bucket's name into the path (=false: into the host name); without it what the provider needs",
 			into:  func(s *settings) any { return &s.pathStyle },
 		},
 		{

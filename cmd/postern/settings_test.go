@@ -30,9 +30,13 @@ func sampleOf(t *testing.T, x setting) (raw, yaml string) {
 	case *int:
 		return "7", "7"
 	case *[]string:
-		return "https://app.example", "[https://app.example]"
+		for _, v := range []string{"https://app.example", "uppy"} {
+			if x.check(v) == nil {
+				return v, "[" + v + "]"
+			}
+		}
 	}
-	for _, v := range []string{"words", "127.0.0.1:7070", "https://app.example", "none", "text", "warn"} {
+	for _, v := range []string{"words", "127.0.0.1:7070", "https://app.example", "none", "text", "warn", "r2"} {
 		if x.check == nil || x.check(v) == nil {
 			return v, v
 		}
@@ -182,18 +186,18 @@ func TestSealing(t *testing.T) {
 	if err := os.WriteFile(path, []byte(long+"\n"+other+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := (&settings{secretFile: path}).sealing(nil)
+	got, err := (&settings{secretFile: path}).sealing()
 	if err != nil || len(got) != 2 || string(got[0]) != long || string(got[1]) != other {
 		t.Errorf("secrets of a file: %q, %v", got, err)
 	}
-	got, err = (&settings{secret: long}).sealing(nil)
+	got, err = (&settings{secret: long}).sealing()
 	if err != nil || len(got) != 1 || string(got[0]) != long {
 		t.Errorf("secret by value: %q, %v", got, err)
 	}
-	if _, err = (&settings{secret: "hush"}).sealing(nil); err == nil || strings.Contains(err.Error(), "hush") {
+	if _, err = (&settings{secret: "hush"}).sealing(); err == nil || strings.Contains(err.Error(), "hush") {
 		t.Errorf("short secret: %v", err)
 	}
-	if _, err = (&settings{secretFile: filepath.Join(dir, "none")}).sealing(nil); err == nil {
+	if _, err = (&settings{secretFile: filepath.Join(dir, "none")}).sealing(); err == nil {
 		t.Error("a missing file is no error")
 	}
 }

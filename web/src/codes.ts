@@ -13,6 +13,10 @@ export type ProblemCode =
   | 'invalid_filename' // 400, The file name is not usable
   | 'invalid_metadata' // 400, The metadata is not usable
   | 'invalid_sha256' // 400, The SHA-256 is not usable
+  | 'size_required' // 400, The file's size must be said
+  | 'transfer_unavailable' // 400, Files do not travel this way here
+  | 'grant_expired' // 410, The permission to upload ran out
+  | 'size_mismatch' // 409, The parts are not the file that was announced
   | 'credential_expiring' // 503, The server's bucket credential is about to expire
   | 'type_not_allowed' // 415, This type of file is not allowed
   | 'too_large' // 413, The file is too large

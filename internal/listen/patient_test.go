@@ -1,13 +1,31 @@
-package main
+package listen
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
 )
+
+// onServer serves h as our servers do.
+func onServer(t *testing.T, h http.Handler) (s *http.Server, address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = NewServer(h, slog.New(slog.DiscardHandler))
+	go s.Serve(l) //nolint:errcheck // it ends by Close
+	t.Cleanup(func() { s.Close() })
+	return s, l.Addr().String()
+}
 
 // deadlines is a connection that only notes what it is told.
 type deadlines struct {
@@ -51,7 +69,7 @@ func TestThreat28_TricklingBody(t *testing.T) {
 func TestThreat28_AnswerNobodyReads(t *testing.T) {
 	var begun time.Time
 	d := &deadlines{ResponseRecorder: httptest.NewRecorder(), write: time.Now()}
-	h := patient(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	h := Patient(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		begun = d.write
 		w.Header().Set("Content-Length", "1048576")
 		w.WriteHeader(http.StatusOK)
@@ -63,5 +81,50 @@ func TestThreat28_AnswerNobodyReads(t *testing.T) {
 	}
 	if took := d.write.Sub(now); took < standstill+1024*time.Second || took > standstill+1025*time.Second {
 		t.Errorf("the deadline is %v from now", took)
+	}
+}
+
+// TestPatient_StandstillEndsTheRead shows that a body in which nothing moves
+// is given up: the deadline is set before the first read, and in the past here.
+func TestPatient_StandstillEndsTheRead(t *testing.T) {
+	read := make(chan error, 1)
+	_, address := onServer(t, Patient(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b := r.Body.(*patientBody)
+		b.extend(time.Now().Add(-2 * standstill)) // as if the last byte had come long ago
+		_, err := b.ReadCloser.Read(make([]byte, 10))
+		read <- err
+	})))
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+	select {
+	case err := <-read:
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("read ended with %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the read still waits")
+	}
+}
+
+// TestPatient_MovingBodyIsExtended shows that each read moves the deadline on.
+func TestPatient_MovingBodyIsExtended(t *testing.T) {
+	_, address := onServer(t, Patient(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b := r.Body.(*patientBody)
+		b.extend(time.Now().Add(-2 * standstill))
+		n, err := io.Copy(io.Discard, b)
+		if n != 5 || err != nil {
+			t.Errorf("read %d bytes, %v", n, err)
+		}
+	})))
+	res, err := http.Post("http://"+address, "text/plain", strings.NewReader("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package folder
 
 import (
 	"bytes"
@@ -11,21 +11,21 @@ import (
 
 func TestOpenKeys_MadeOnceAndKept(t *testing.T) {
 	dir := t.TempDir()
-	made, err := openKeys(dir, rand.Reader)
+	made, err := OpenKeys(dir, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(made.Secrets) != 1 || len(made.Secrets[0]) < 32 || len(made.SecretAccessKey) < 40 {
 		t.Errorf("keys are too short: %d secrets", len(made.Secrets))
 	}
-	again, err := openKeys(dir, rand.Reader)
+	again, err := OpenKeys(dir, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.credentials() != made.credentials() || !bytes.Equal(again.Secrets[0], made.Secrets[0]) {
+	if again.Credentials() != made.Credentials() || !bytes.Equal(again.Secrets[0], made.Secrets[0]) {
 		t.Error("the second run has other keys")
 	}
-	other, err := openKeys(t.TempDir(), rand.Reader)
+	other, err := OpenKeys(t.TempDir(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestOpenKeys_MadeOnceAndKept(t *testing.T) {
 
 func TestOpenKeys_NoRandomnessNoKeys(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := openKeys(dir, bytes.NewReader(make([]byte, 20))); err == nil {
+	if _, err := OpenKeys(dir, bytes.NewReader(make([]byte, 20))); err == nil {
 		t.Fatal("keys were made of too few random bytes")
 	}
 	if rest, _ := filepath.Glob(filepath.Join(dir, "*")); len(rest) != 0 {
@@ -55,14 +55,14 @@ func TestOpenKeys_Damaged(t *testing.T) {
 		"unknown": `{"bucket_access_key":"a","bucket_secret_key":"HUSH","sealing_secrets":["aGk="],"more":1}`,
 	} {
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, keysFile), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, KeysFile), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := openKeys(dir, rand.Reader)
+		_, err := OpenKeys(dir, rand.Reader)
 		if err == nil || strings.Contains(err.Error(), "HUSH") {
 			t.Errorf("%s: error is %v", name, err)
 		}
-		if b, _ := os.ReadFile(filepath.Join(dir, keysFile)); string(b) != text {
+		if b, _ := os.ReadFile(filepath.Join(dir, KeysFile)); string(b) != text {
 			t.Errorf("%s: the file was written over", name)
 		}
 	}

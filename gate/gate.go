@@ -1,0 +1,252 @@
+package gate
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+
+	"postern.example/postern"
+	"postern.example/postern/compat"
+	"postern.example/postern/internal/folder"
+	"postern.example/postern/internal/imaging"
+	"postern.example/postern/internal/s3d"
+	"postern.example/postern/internal/worker"
+	"postern.example/postern/records"
+	"postern.example/postern/s3"
+)
+
+// Config says what a Gate is made of. Only Dir must be given.
+type Config struct {
+	// Dir is the folder for the records, for keys that are made on the first
+	// run, and for the embedded bucket. It is made if it is not there, for its
+	// owner only, and one process at a time may use it.
+	Dir string
+	// Taken says that the caller has Dir for himself already.
+	Taken bool
+
+	// Presets are the rules; default: one, called "photos".
+	Presets []postern.Preset
+	// Handler says how the API is served: who asks (Principal), where it is
+	// mounted (BaseURL), which other origins' pages may use it (Origins).
+	Handler postern.HandlerConfig
+	// Compat switches on the protocols of other clients, by the names that
+	// [compat.Names] returns.
+	Compat []string
+
+	// S3 is a bucket of your own. Nil: a bucket is embedded, in Dir.
+	S3 *s3.Config
+	// BucketURL is where browsers send files, when that is not the bucket's own
+	// address: a proxy or an accelerator.
+	BucketURL string
+	// Provider says what the server of S3 can do; default: recognised by its
+	// Endpoint.
+	Provider postern.Provider
+	// BucketListener is where the embedded bucket listens; default: on
+	// 127.0.0.1:9000. Open takes it over.
+	BucketListener net.Listener
+	// Pages are the origins of pages that may send files to the embedded
+	// bucket: "https://app.example". With S3 the bucket's own CORS rule says it.
+	Pages []string
+
+	// Secrets seal tickets, at least 32 bytes each: the first seals, all open.
+	// Default: one that is made on the first run and kept in Dir.
+	Secrets [][]byte
+	// Workers is how many pictures are checked at a time; default: as many as
+	// there are processors.
+	Workers int
+	// Logger gets what happens, and never a secret. Nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Gate is every part, open and tied to the others. It is the handler of the
+// API and safe for concurrent use.
+type Gate struct {
+	Service  *postern.Service
+	Bucket   *s3.Bucket
+	Records  *records.Records
+	Worker   *worker.Worker
+	Embedded *s3d.Server // nil with a bucket of your own
+
+	target   string
+	api      http.Handler
+	patterns []string
+	closers  []func(context.Context) error
+}
+
+// Open opens all parts, in the order in which they need each other. It calls
+// nobody but the embedded bucket. Errors name what is unusable.
+func Open(ctx context.Context, c Config) (g *Gate, err error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Handler.Logger == nil {
+		c.Handler.Logger = c.Logger
+	}
+	g = &Gate{}
+	defer func() {
+		if err == nil {
+			return
+		}
+		if c.BucketListener != nil {
+			c.BucketListener.Close() //nolint:errcheck // its server may have closed it
+		}
+		g, err = nil, errors.Join(err, g.Close(context.WithoutCancel(ctx)))
+	}()
+	keys, err := g.openFolder(&c)
+	if err != nil {
+		return g, err
+	}
+	if c.S3 == nil {
+		err = g.openEmbedded(ctx, &c, keys.Credentials())
+	} else {
+		err = g.openOwn(ctx, &c)
+	}
+	if err != nil {
+		return g, fmt.Errorf("open bucket: %w", err)
+	}
+	if err := g.openRecords(ctx, &c); err != nil {
+		return g, err
+	}
+	g.Service, err = postern.New(postern.Config{
+		Presets: c.Presets, Secrets: c.Secrets, Bucket: g.Bucket, Records: g.Records, Logger: c.Logger,
+		Target: postern.Target{
+			URL: g.target, Bucket: g.Bucket.Name(), Region: g.Bucket.Region(), Credentials: g.Bucket.Credentials,
+			Provider: c.Provider, Skew: g.Bucket.Skew,
+		},
+	})
+	if err != nil {
+		return g, fmt.Errorf("make service: %w", err)
+	}
+	g.Worker, err = worker.New(worker.Config{
+		Service: g.Service, Bucket: g.Bucket, Queue: g.Records, Engine: imaging.Engine{},
+		Concurrency: c.Workers, Logger: c.Logger,
+	})
+	if err != nil {
+		return g, fmt.Errorf("start worker: %w", err)
+	}
+	return g, g.openHandler(&c)
+}
+
+// openOwn reaches a bucket of your own.
+func (g *Gate) openOwn(ctx context.Context, c *Config) (err error) {
+	if c.Provider.Name == "" {
+		c.Provider = postern.ProviderOf(c.S3.Endpoint)
+	}
+	conf := *c.S3
+	conf.NoCompleteIfNoneMatch = c.Provider.CompleteIfNoneMatch != postern.Yes
+	if conf.Logger == nil {
+		conf.Logger = c.Logger
+	}
+	if g.Bucket, err = s3.New(ctx, conf); err != nil {
+		return err
+	}
+	if g.target = c.BucketURL; g.target == "" {
+		g.target = conf.URL(g.Bucket.Region())
+	}
+	return nil
+}
+
+// openFolder takes the folder, and completes the secrets.
+func (g *Gate) openFolder(c *Config) (*folder.Keys, error) {
+	if c.Dir == "" {
+		return nil, errors.New("open gate: Dir is missing")
+	}
+	if !c.Taken {
+		lock, err := folder.Lock(c.Dir)
+		if err != nil {
+			return nil, err
+		}
+		g.closeLater(func(context.Context) error { return lock.Close() })
+	}
+	if c.S3 != nil && c.Secrets != nil {
+		return &folder.Keys{}, nil // nothing is needed of it
+	}
+	keys, err := folder.OpenKeys(c.Dir, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	if c.Secrets == nil {
+		c.Secrets = keys.Secrets
+	}
+	return keys, nil
+}
+
+func (g *Gate) openRecords(ctx context.Context, c *Config) (err error) {
+	g.Records, err = records.Open(ctx, records.Config{Path: filepath.Join(c.Dir, folder.RecordsFile), Logger: c.Logger})
+	if errors.Is(err, postern.ErrRecordsUnavailable) {
+		return &folder.Fault{Err: err, Hint: "Another program is at work on the file; stop it first."}
+	} else if err != nil {
+		return &folder.Fault{Err: err, Hint: "Put the file back from a backup, or choose another folder."}
+	}
+	g.closeLater(func(context.Context) error { return g.Records.Close() })
+	// The folder is locked and the file is ours alone: leases are those of a
+	// process that was killed.
+	n, err := g.Records.Reclaim(ctx)
+	if err != nil {
+		return fmt.Errorf("open records: %w", err)
+	}
+	if n > 0 {
+		c.Logger.InfoContext(ctx, "jobs of a process that was killed go on", "jobs", n)
+	}
+	return nil
+}
+
+func (g *Gate) openHandler(c *Config) error {
+	c.Handler.ServeImages = g.Embedded != nil && c.Handler.Images == ""
+	api, err := postern.NewHandler(g.Service, c.Handler)
+	if err != nil {
+		return fmt.Errorf("make handler: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", api)
+	g.patterns = []string{"/uploads", "/uploads/", "/limits", "/images/", "/openapi.yaml"}
+	for _, name := range c.Compat {
+		h, err := compat.New(name, g.Service, c.Handler)
+		if err != nil {
+			return fmt.Errorf("make handler: %w", err)
+		}
+		for _, pattern := range compat.Patterns(name) {
+			mux.Handle(pattern, h)
+			g.patterns = append(g.patterns, pattern)
+		}
+	}
+	g.api = mux
+	return nil
+}
+
+// ServeHTTP answers the API of docs/protocol.md, and the protocols that are
+// switched on.
+func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.api.ServeHTTP(w, r) }
+
+// Patterns are the routes of the API and of the protocols that are switched on,
+// for a mux on which other things stand as well.
+func (g *Gate) Patterns() []string { return g.patterns }
+
+// Run checks what arrives until ctx is done, and finishes what it is at or
+// gives it back before it returns.
+func (g *Gate) Run(ctx context.Context) error {
+	if err := g.Worker.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("run worker: %w", err)
+	}
+	return nil
+}
+
+// BucketURL is where browsers send files.
+func (g *Gate) BucketURL() string { return g.target }
+
+func (g *Gate) closeLater(f func(context.Context) error) { g.closers = append(g.closers, f) }
+
+// Close closes the parts in reverse order. Requests and Run must have ended.
+func (g *Gate) Close(ctx context.Context) error {
+	var errs []error
+	for i := len(g.closers) - 1; i >= 0; i-- {
+		errs = append(errs, g.closers[i](ctx))
+	}
+	g.closers = nil
+	return errors.Join(errs...)
+}
