@@ -12,16 +12,18 @@ import (
 // decodeAsk reads the body of POST /uploads. Bodies as nearly all clients send
 // them are read in one pass; whatever else there is, faults included, is left
 // to encoding/json from its first byte on, so it says what is meant.
-func decodeAsk(r *http.Request, room *[]byte) (in Request, err error) {
-	if err := isJSON(r); err != nil {
-		return in, err
+func decodeAsk(r *http.Request, room *[]byte) (Request, error) {
+	err := isJSON(r)
+	if err != nil {
+		return Request{}, err
 	}
 	*room, err = appendAll((*room)[:0], r.Body)
 	if err == nil {
-		if in, ok := plainAsk(*room); ok {
+		if in, ok := plainAsk(string(*room)); ok {
 			return in, nil
 		}
 	}
+	var in Request // what encoding/json is given lies on the heap
 	err = decode(resumed(*room, err), &in)
 	return in, err
 }
@@ -58,13 +60,14 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 // are known, spelt as in the contract, each there once, of the right type, and
 // whose strings have no escapes. For all others it returns false.
 // FuzzPlainAsk holds it against encoding/json.
-func plainAsk(doc []byte) (in Request, ok bool) {
+// The texts in the request are parts of doc.
+func plainAsk(doc string) (in Request, ok bool) {
 	p := plainReader{doc}
 	seen := 0 // one bit for each member
-	ok = p.object(func(name []byte) bool {
+	ok = p.object(func(name string) bool {
 		member := 0
 		var read bool
-		switch string(name) {
+		switch name {
 		case "preset":
 			member, read = 1, p.text(&in.Preset)
 		case "filename":
@@ -78,12 +81,11 @@ func plainAsk(doc []byte) (in Request, ok bool) {
 			member, read = 16, p.number(in.Size)
 		case "metadata":
 			in.Metadata = map[string]string{}
-			member, read = 32, p.object(func(name []byte) bool {
+			member, read = 32, p.object(func(name string) bool {
 				var value string
-				k := string(name)
-				_, twice := in.Metadata[k]
+				_, twice := in.Metadata[name]
 				read := !twice && p.text(&value)
-				in.Metadata[k] = value
+				in.Metadata[name] = value
 				return read
 			})
 		}
@@ -95,17 +97,17 @@ func plainAsk(doc []byte) (in Request, ok bool) {
 }
 
 // plainReader reads plain JSON; each method says whether it was there.
-type plainReader struct{ rest []byte }
+type plainReader struct{ rest string }
 
 // peek returns the next byte that is not white space, or 0.
 func (p *plainReader) peek() byte {
-	for i, c := range p.rest {
-		if c != ' ' && c != '\n' && c != '\t' && c != '\r' {
+	for i := range len(p.rest) {
+		if c := p.rest[i]; c != ' ' && c != '\n' && c != '\t' && c != '\r' {
 			p.rest = p.rest[i:]
 			return c
 		}
 	}
-	p.rest = nil
+	p.rest = ""
 	return 0
 }
 
@@ -118,7 +120,7 @@ func (p *plainReader) take(c byte) bool {
 }
 
 // object reads an object, and each of its values by way of member.
-func (p *plainReader) object(member func(name []byte) bool) bool {
+func (p *plainReader) object(member func(name string) bool) bool {
 	if !p.take('{') {
 		return false
 	}
@@ -126,8 +128,8 @@ func (p *plainReader) object(member func(name []byte) bool) bool {
 		return true
 	}
 	for {
-		name, ok := p.raw()
-		if !ok || !p.take(':') || !member(name) {
+		var name string
+		if !p.text(&name) || !p.take(':') || !member(name) {
 			return false
 		}
 		if !p.take(',') {
@@ -136,28 +138,22 @@ func (p *plainReader) object(member func(name []byte) bool) bool {
 	}
 }
 
-// raw reads a string without escapes, and returns its inside.
-func (p *plainReader) raw() ([]byte, bool) {
+// text reads a string without escapes.
+func (p *plainReader) text(s *string) bool {
 	if !p.take('"') {
-		return nil, false
+		return false
 	}
-	for i, c := range p.rest {
-		switch {
+	for i := range len(p.rest) {
+		switch c := p.rest[i]; {
 		case c == '"':
-			s := p.rest[:i]
+			*s = p.rest[:i]
 			p.rest = p.rest[i+1:]
-			return s, utf8.Valid(s)
+			return utf8.ValidString(*s)
 		case c < ' ' || c == '\\':
-			return nil, false
+			return false
 		}
 	}
-	return nil, false
-}
-
-func (p *plainReader) text(s *string) bool {
-	raw, ok := p.raw()
-	*s = string(raw)
-	return ok
+	return false
 }
 
 // number reads a whole number that is not negative. The first digit of more
@@ -172,7 +168,7 @@ func (p *plainReader) number(n *int64) bool {
 		return false
 	}
 	var err error
-	*n, err = strconv.ParseInt(string(p.rest[:digits]), 10, 64)
+	*n, err = strconv.ParseInt(p.rest[:digits], 10, 64)
 	p.rest = p.rest[digits:] // a fraction or an exponent is no "," or "}"
 	return err == nil
 }

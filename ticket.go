@@ -82,9 +82,10 @@ var errTicket = errors.New("ticket is not ours or was altered")
 // strings and bytes behind a uvarint length, numbers as uvarints, metadata as
 // a count and sorted pairs; at the end 32 bytes of HMAC-SHA256 over the rest.
 func (k keys) seal(t *Ticket) string {
-	// Room for most tickets and their text; one with metadata may grow it.
-	b := make([]byte, 0, 512+len(t.Filename)*7/3+len(t.Principal)*7/3)
-	b = append(b, ticketVersion)
+	// Room for most tickets and their text, off the heap; one with metadata may
+	// need more.
+	var room [640]byte
+	b := append(room[:0], ticketVersion)
 	for _, s := range [...]string{string(t.ID), t.Preset, t.Principal, t.Filename, t.Type} {
 		b = appendString(b, s)
 	}
