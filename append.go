@@ -18,23 +18,9 @@ func (g *Grant) MarshalJSON() ([]byte, error) { return g.appendJSON(nil), nil }
 
 // appendJSON appends the [uploadJSON] of a new grant, as encoding/json would.
 func (g *Grant) appendJSON(b []byte) []byte {
-	t := &g.Ticket
-	granted, _, _ := t.ID.times()
-	b = appendText(append(b, `{"id":`...), string(t.ID))
-	b = appendText(append(b, `,"state":`...), string(Granted))
-	b = appendMember(b, `,"preset":`, t.Preset)
-	b = appendMember(b, `,"filename":`, t.Filename)
-	b = appendMember(b, `,"type":`, t.Type)
-	if len(t.Metadata) > 0 {
-		b = append(b, `,"metadata":{`...)
-		for i, name := range slices.Sorted(maps.Keys(t.Metadata)) {
-			b = appendPair(b, i, name, t.Metadata[name])
-		}
-		b = append(b, '}')
-	}
-	b = granted.AppendFormat(append(b, `,"created_at":"`...), time.RFC3339Nano)
-	b = t.Expires.AppendFormat(append(b, `","expires_at":"`...), time.RFC3339Nano)
-	b = appendText(append(b, `","grant":{"method":`...), g.Method)
+	granted, _, _ := g.Ticket.ID.times()
+	b = g.Ticket.appendGranted(b, granted)
+	b = appendText(append(b, `{"method":`...), g.Method)
 	switch {
 	case g.Parts != nil:
 		p := g.Parts
@@ -56,6 +42,26 @@ func (g *Grant) appendJSON(b []byte) []byte {
 		b = appendText(append(b, `,"file_field":`...), g.FileField)
 	}
 	return append(b, '}', '}')
+}
+
+// appendGranted appends the [uploadJSON] of a new grant up to the grant itself,
+// for the time that its id tells, in milliseconds.
+func (t *Ticket) appendGranted(b []byte, at time.Time) []byte {
+	b = appendText(append(b, `{"id":`...), string(t.ID))
+	b = appendText(append(b, `,"state":`...), string(Granted))
+	b = appendMember(b, `,"preset":`, t.Preset)
+	b = appendMember(b, `,"filename":`, t.Filename)
+	b = appendMember(b, `,"type":`, t.Type)
+	if len(t.Metadata) > 0 {
+		b = append(b, `,"metadata":{`...)
+		for i, name := range slices.Sorted(maps.Keys(t.Metadata)) {
+			b = appendPair(b, i, name, t.Metadata[name])
+		}
+		b = append(b, '}')
+	}
+	b = time.UnixMilli(at.UnixMilli()).UTC().AppendFormat(append(b, `,"created_at":"`...), time.RFC3339Nano)
+	b = t.Expires.AppendFormat(append(b, `","expires_at":"`...), time.RFC3339Nano)
+	return append(b, `","grant":`...)
 }
 
 // appendJSON appends the i-th of some parts.

@@ -1,11 +1,16 @@
 package postern
 
 import (
+	"context"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"postern.example/postern/sigv4"
 )
 
 type formJSON struct {
@@ -118,4 +123,67 @@ func FuzzAppendGrant(f *testing.F) {
 func TestAppendGrantWithMetadata(t *testing.T) {
 	full := fullTicket(t, testKeys(t))
 	sameAsEncodingJSON(t, &Grant{Ticket: *full, Method: "POST", URL: "https://a.example/b", FileField: fileField})
+}
+
+// The answer that is appended is the grant's, byte for byte: both are signed
+// at one time, with one id.
+func TestAppendGrantIsGrant(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 123_456_789, time.UTC)
+	for name, c := range map[string]struct {
+		request Request
+		change  func(*Config)
+	}{
+		"plain":   {request: Request{Filename: "cat.jpg", Type: "image/jpeg"}},
+		"exact":   {request: Request{Filename: "cat.jpg", Type: "image/jpeg", Size: size(2190194)}},
+		"hostile": {request: Request{Filename: `"},{"key":"<&>` + "\u2028é", Type: "image/jpeg", Metadata: map[string]string{`a"\`: "</script>", "b": ""}}},
+		"hashed":  {request: Request{Type: "image/png", SHA256: base64.StdEncoding.EncodeToString(make([]byte, 32))}},
+		"redirect": {request: Request{
+			Filename: "cat.jpg", AnyType: true, RedirectURL: "https://a.example/done?id={id}&x=<1>",
+		}},
+		"by put": {request: Request{Type: "image/png", Size: size(3), Transfer: Put}},
+		"with a token and another clock": {
+			request: Request{Filename: "cat.jpg", Type: "image/jpeg"},
+			change: func(c *Config) {
+				c.Target.Skew = func() time.Duration { return -90 * time.Second }
+				c.Target.Credentials = func(context.Context) (sigv4.Credentials, error) {
+					return sigv4.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: "to+ken/=="}, nil
+				}
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			service := func() *Service { // each reads the same randomness from its beginning
+				return signingService(t, func(config *Config) {
+					config.Now = func() time.Time { return now }
+					config.Random = strings.NewReader("sixteen byte seed")
+					if c.change != nil {
+						c.change(config)
+					}
+				})
+			}
+			whole, appending := service(), service()
+			g, err := whole.Grant(t.Context(), Anonymous, c.request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, id, err := appending.appendGrant(t.Context(), []byte("before"), Anonymous, &c.request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := "before" + string(g.appendJSON(nil)); string(got) != want || id != g.Ticket.ID {
+				t.Errorf("appendGrant:\n%s\nGrant:\n%s", got, want)
+			}
+			if a, b := whole.Stats().Granted, appending.Stats().Granted; a != 1 || b != 1 {
+				t.Errorf("granted are counted %d and %d times", a, b)
+			}
+		})
+	}
+}
+
+func TestAppendGrantRefuses(t *testing.T) {
+	s := signingService(t, nil)
+	got, _, err := s.appendGrant(t.Context(), nil, Anonymous, &Request{Type: "text/plain"})
+	if !errors.Is(err, ErrTypeNotAllowed) || len(got) != 0 {
+		t.Errorf("appendGrant = %q, %v", got, err)
+	}
 }

@@ -95,35 +95,80 @@ const (
 // ErrSizeRequired, ErrTransfer, ErrBadRequest, ErrCredentialExpiry,
 // ErrBucketUnavailable.
 func (s *Service) Grant(ctx context.Context, principal string, r Request) (*Grant, error) {
-	t, preset, err := s.ticketFor(principal, &r)
-	if err != nil {
+	var p permission
+	if err := s.permit(ctx, &p, principal, &r); err != nil {
 		return nil, err
 	}
-	transfer, err := preset.transferFor(&s.target.Provider, r.Transfer, r.Size)
-	if err != nil {
-		return nil, err
+	return s.sign(ctx, &p, &r)
+}
+
+// appendGrant does the same as [Service.Grant], but appends the answer to POST
+// /uploads. Of a form, which is what busy gates give all day, nothing is made
+// but the answer's text: its fields as strings of their own would cost as much
+// as signing them. TestAppendGrantIsGrant holds the two against each other.
+func (s *Service) appendGrant(ctx context.Context, b []byte, principal string, r *Request) ([]byte, ID, error) {
+	var p permission
+	if err := s.permit(ctx, &p, principal, r); err != nil {
+		return b, "", err
 	}
-	sign, err := s.signing(ctx, preset.Life)
-	if err != nil {
-		return nil, err
+	if p.transfer == Put || p.transfer == Multi {
+		g, err := s.sign(ctx, &p, r)
+		if err != nil {
+			return b, "", err
+		}
+		return g.appendJSON(b), p.ticket.ID, nil
 	}
-	life := sign.life
-	if transfer == Multi {
-		life = preset.MultipartLife.Truncate(time.Second) // its URLs are signed again and again
+	b = p.ticket.appendGranted(b, p.now)
+	b = appendText(append(b, `{"method":"POST","url":`...), s.target.URL)
+	b = s.appendForm(append(b, `,"fields":`...), &p, r.RedirectURL)
+	b = append(b, `,"file_field":"`+fileField+`"}}`...)
+	s.stats.granted.Add(1)
+	return b, p.ticket.ID, nil
+}
+
+// permission is a grant before it is signed.
+type permission struct {
+	signing
+	ticket   Ticket
+	transfer Transfer
+	preset   *Preset
+}
+
+// permit fills in p for a request by principal.
+func (s *Service) permit(ctx context.Context, p *permission, principal string, r *Request) (err error) {
+	if p.preset, err = s.ticketFor(&p.ticket, principal, r); err != nil {
+		return err
 	}
-	if t.ID, err = s.keys.newID(sign.now, life, principal, s.random); err != nil {
-		return nil, ErrInternal.Because(err)
+	if p.transfer, err = p.preset.transferFor(&s.target.Provider, r.Transfer, r.Size); err != nil {
+		return err
+	}
+	if p.signing, err = s.signing(ctx, p.preset.Life); err != nil {
+		return err
+	}
+	life := p.life
+	if p.transfer == Multi {
+		life = p.preset.MultipartLife.Truncate(time.Second) // its URLs are signed again and again
+	}
+	t := &p.ticket
+	if t.ID, err = s.keys.newID(p.now, life, principal, s.random); err != nil {
+		return ErrInternal.Because(err)
 	}
 	// Never later than the id says, which tells milliseconds.
-	t.Expires = time.UnixMilli(sign.now.UnixMilli()).UTC().Add(life).Truncate(time.Second)
-	g := &Grant{Ticket: *t}
-	switch transfer {
+	t.Expires = time.UnixMilli(p.now.UnixMilli()).UTC().Add(life).Truncate(time.Second)
+	return nil
+}
+
+// sign makes the grant of p.
+func (s *Service) sign(ctx context.Context, p *permission, r *Request) (*Grant, error) {
+	g := &Grant{Ticket: p.ticket}
+	var err error
+	switch p.transfer {
 	case Put:
-		err = s.grantPut(g, &sign, &r)
+		err = s.grantPut(g, &p.signing, r)
 	case Multi:
-		err = s.grantParts(ctx, g, &sign, preset)
+		err = s.grantParts(ctx, g, &p.signing, p.preset)
 	default:
-		s.grantForm(g, &sign, r.RedirectURL)
+		s.grantForm(g, p, r.RedirectURL)
 	}
 	if err != nil {
 		return nil, err
@@ -166,14 +211,38 @@ func (s *Service) signing(ctx context.Context, life time.Duration) (x signing, e
 	return x, nil
 }
 
-// grantForm builds the form for g. Every field it names is bound by a condition.
-func (s *Service) grantForm(g *Grant, x *signing, redirect string) {
-	t := &g.Ticket
+// grantForm builds the form for g.
+func (s *Service) grantForm(g *Grant, p *permission, redirect string) {
+	fields := s.formFields(make(Fields, 0, maxFields), &p.ticket, redirect)
+	var room [maxConditions]sigv4.Condition // of fixed length, it stays off the heap
+	signed := s.signer.Post(p.cred, p.dated(), &sigv4.Policy{
+		Expiration: p.ticket.Expires.Add(p.skew), Conditions: s.formConditions(room[:0], &p.ticket, fields),
+	})
+	g.Method, g.URL, g.FileField, g.Fields = "POST", s.target.URL, fileField, append(fields, signed...)
+}
+
+// appendForm appends the fields of the form for p as one JSON object.
+func (s *Service) appendForm(b []byte, p *permission, redirect string) []byte {
+	var fieldRoom [maxFields]sigv4.Field
+	fields := s.formFields(fieldRoom[:0], &p.ticket, redirect)
+	var room [maxConditions]sigv4.Condition
+	policy := sigv4.Policy{
+		Expiration: p.ticket.Expires.Add(p.skew), Conditions: s.formConditions(room[:0], &p.ticket, fields),
+	}
+	b = append(b, '{')
+	for i := range fields {
+		b = append(appendPair(b, 0, fields[i].Name, fields[i].Value), ',')
+	}
+	return append(s.signer.AppendPost(b, p.cred, p.dated(), &policy), '}')
+}
+
+// formFields appends the fields of t's form but for the signature's.
+func (s *Service) formFields(fields Fields, t *Ticket, redirect string) Fields {
 	done := sigv4.Field{Name: "success_action_status", Value: successStatus}
 	if redirect != "" {
 		done = sigv4.Field{Name: "success_action_redirect", Value: strings.ReplaceAll(redirect, "{id}", string(t.ID))}
 	}
-	fields := append(make(Fields, 0, maxFields),
+	fields = append(fields,
 		sigv4.Field{Name: "Content-Type", Value: t.Type},
 		done,
 		sigv4.Field{Name: "key", Value: IncomingPrefix + string(t.ID)},
@@ -183,15 +252,21 @@ func (s *Service) grantForm(g *Grant, x *signing, redirect string) {
 			sigv4.Field{Name: "x-amz-checksum-algorithm", Value: "SHA256"},
 			sigv4.Field{Name: checksumHeader, Value: base64.StdEncoding.EncodeToString(t.SHA256)})
 	}
-	// What is the same for many grants goes first: the signer knows the hash of
-	// a beginning that it has seen. Two more than fields: bucket and size.
-	var room [maxFields + 2]sigv4.Condition // of fixed length, it stays off the heap
-	conditions := append(room[:0], sigv4.Eq("bucket", s.target.Bucket), sigv4.LengthRange(t.MinBytes, t.MaxBytes))
-	for _, f := range fields {
-		conditions = append(conditions, sigv4.Eq(f.Name, f.Value))
+	return fields
+}
+
+// maxConditions are one for each field, the bucket and the size.
+const maxConditions = maxFields + 2
+
+// formConditions appends the conditions of t's form: every field is bound by
+// one. What is the same for many grants goes first: the signer knows the hash
+// of a beginning that it has seen.
+func (s *Service) formConditions(conditions []sigv4.Condition, t *Ticket, fields Fields) []sigv4.Condition {
+	conditions = append(conditions, sigv4.Eq("bucket", s.target.Bucket), sigv4.LengthRange(t.MinBytes, t.MaxBytes))
+	for i := range fields {
+		conditions = append(conditions, sigv4.Eq(fields[i].Name, fields[i].Value))
 	}
-	signed := s.signer.Post(x.cred, x.dated(), &sigv4.Policy{Expiration: t.Expires.Add(x.skew), Conditions: conditions})
-	g.Method, g.URL, g.FileField, g.Fields = "POST", s.target.URL, fileField, append(fields, signed...)
+	return conditions
 }
 
 // grantPut signs a URL for g's bytes, and the headers they are sent with.
@@ -226,27 +301,27 @@ func (s *Service) grantPut(g *Grant, x *signing, r *Request) error {
 	return nil
 }
 
-// ticketFor holds a request against its preset.
-func (s *Service) ticketFor(principal string, r *Request) (*Ticket, *Preset, error) {
+// ticketFor holds a request against its preset, and fills in t.
+func (s *Service) ticketFor(t *Ticket, principal string, r *Request) (*Preset, error) {
 	p, err := s.preset(r.Preset)
 	if err != nil {
-		return nil, p, err
+		return p, err
 	}
 	if principal == "" || len(principal) > MaxPrincipal {
-		return nil, p, ErrInternal.Because(errPrincipal)
+		return p, ErrInternal.Because(errPrincipal)
 	}
-	t := &Ticket{Preset: p.Name, Principal: principal, MinBytes: p.MinBytes, MaxBytes: p.MaxBytes, Metadata: r.Metadata}
+	*t = Ticket{Preset: p.Name, Principal: principal, MinBytes: p.MinBytes, MaxBytes: p.MaxBytes, Metadata: r.Metadata}
 	if t.Filename, err = cleanFilename(r.Filename); err != nil {
-		return nil, p, err
+		return p, err
 	}
 	if r.AnyType {
 		t.Type = anyType
 	} else if t.Type, err = p.declaredType(r.Type, t.Filename); err != nil {
-		return nil, p, err
+		return p, err
 	}
 	if r.Size != nil {
 		if err := p.declaredSize(*r.Size); err != nil {
-			return nil, p, err
+			return p, err
 		}
 		t.MinBytes, t.MaxBytes = *r.Size, *r.Size
 	}
@@ -255,14 +330,14 @@ func (s *Service) ticketFor(principal string, r *Request) (*Ticket, *Preset, err
 		if err != nil || len(h) != 32 {
 			e := ErrInvalidHash.With("sha256 must be the base64 of 32 bytes.")
 			e.Field = "sha256"
-			return nil, p, e
+			return p, e
 		}
 		t.SHA256 = h
 	}
 	if err := checkMetadata(r.Metadata); err != nil {
-		return nil, p, err
+		return p, err
 	}
-	return t, p, nil
+	return p, nil
 }
 
 func (p *Preset) declaredType(declared, filename string) (string, error) {
@@ -330,7 +405,9 @@ func cleanFilename(name string) (string, error) {
 	if strings.ContainsFunc(name, unicode.IsControl) {
 		return bad("The file name holds control characters.")
 	}
-	name = path.Base("/" + strings.ReplaceAll(name, `\`, "/"))
+	if strings.ContainsAny(name, `/\`) {
+		name = path.Base("/" + strings.ReplaceAll(name, `\`, "/"))
+	}
 	if name == "/" || name == "." || name == ".." {
 		name = ""
 	}

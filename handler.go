@@ -88,13 +88,13 @@ func (h *handler) grant(w http.ResponseWriter, r *http.Request, who string) erro
 	if err != nil {
 		return err
 	}
-	g, err := h.s.Grant(r.Context(), who, in)
+	b, id, err := h.s.appendGrant(r.Context(), (*room)[:0], who, &in)
 	if err != nil {
 		return err
 	}
 	x := w.(*exchange)
-	x.set("Location", h.base+"/uploads/"+string(g.Ticket.ID))
-	*room = append(g.appendJSON((*room)[:0]), '\n')
+	x.set("Location", h.base+"/uploads/"+string(id))
+	*room = append(b, '\n')
 	x.set("Content-Type", "application/json")
 	x.WriteHeader(http.StatusCreated)
 	_, err = x.Write(*room)
