@@ -96,6 +96,9 @@ func (h *handler) grant(w http.ResponseWriter, r *http.Request, who string) erro
 	x.set("Location", h.base+"/uploads/"+string(id))
 	*room = append(b, '\n')
 	x.set("Content-Type", "application/json")
+	if len(*room) > 2048 { // net/http says the length of what fits its buffer; more would go in chunks
+		x.set("Content-Length", strconv.Itoa(len(*room)))
+	}
 	x.WriteHeader(http.StatusCreated)
 	_, err = x.Write(*room)
 	return ignore(err)
