@@ -166,7 +166,7 @@ func TestAppendGrantIsGrant(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, id, err := appending.appendGrant(t.Context(), []byte("before"), Anonymous, &c.request)
+			got, id, err := appending.appendGrant(t.Context(), []byte("before"), new(draft), Anonymous, &c.request)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -182,7 +182,7 @@ func TestAppendGrantIsGrant(t *testing.T) {
 
 func TestAppendGrantRefuses(t *testing.T) {
 	s := signingService(t, nil)
-	got, _, err := s.appendGrant(t.Context(), nil, Anonymous, &Request{Type: "text/plain"})
+	got, _, err := s.appendGrant(t.Context(), nil, new(draft), Anonymous, &Request{Type: "text/plain"})
 	if !errors.Is(err, ErrTypeNotAllowed) || len(got) != 0 {
 		t.Errorf("appendGrant = %q, %v", got, err)
 	}

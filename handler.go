@@ -48,7 +48,13 @@ type handler struct {
 	*Edge
 	images      string
 	serveImages bool
-	rooms       sync.Pool // of *[]byte, for what is asked and answered
+	rooms       sync.Pool // of *room
+}
+
+// room is for what is asked and answered at POST /uploads.
+type room struct {
+	text  []byte
+	draft draft
 }
 
 // NewHandler serves the HTTP contract of docs/protocol.md for s: /uploads…,
@@ -61,7 +67,7 @@ func NewHandler(s *Service, c HandlerConfig) (http.Handler, error) {
 	}
 	h := &handler{
 		Edge: edge, images: strings.TrimSuffix(c.Images, "/"), serveImages: c.ServeImages,
-		rooms: sync.Pool{New: func() any { return new([]byte) }},
+		rooms: sync.Pool{New: func() any { return new(room) }},
 	}
 	h.HandleAs("POST /uploads", h.grant)
 	h.HandleAs("GET /uploads", h.list)
@@ -82,25 +88,28 @@ func NewHandler(s *Service, c HandlerConfig) (http.Handler, error) {
 }
 
 func (h *handler) grant(w http.ResponseWriter, r *http.Request, who string) error {
-	room := h.rooms.Get().(*[]byte)
-	defer h.rooms.Put(room)
-	in, err := decodeAsk(r, room)
+	m := h.rooms.Get().(*room)
+	defer func() {
+		m.draft = draft{} // it holds on to no request and no credential
+		h.rooms.Put(m)
+	}()
+	in, err := decodeAsk(r, &m.text)
 	if err != nil {
 		return err
 	}
-	b, id, err := h.s.appendGrant(r.Context(), (*room)[:0], who, &in)
+	b, id, err := h.s.appendGrant(r.Context(), m.text[:0], &m.draft, who, &in)
 	if err != nil {
 		return err
 	}
+	m.text = append(b, '\n')
 	x := w.(*exchange)
 	x.set("Location", h.base+"/uploads/"+string(id))
-	*room = append(b, '\n')
 	x.set("Content-Type", "application/json")
-	if len(*room) > 2048 { // net/http says the length of what fits its buffer; more would go in chunks
-		x.set("Content-Length", strconv.Itoa(len(*room)))
+	if len(m.text) > 2048 { // net/http says the length of what fits its buffer; more would go in chunks
+		x.set("Content-Length", strconv.Itoa(len(m.text)))
 	}
 	x.WriteHeader(http.StatusCreated)
-	_, err = x.Write(*room)
+	_, err = x.Write(m.text)
 	return ignore(err)
 }
 

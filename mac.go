@@ -26,14 +26,22 @@ func newMACs(key []byte) macs {
 
 // append appends the tag of the texts, one behind the other, to dst.
 func (m macs) append(dst []byte, texts ...[]byte) []byte {
-	h := m.used.Get().(*tagger) //nolint:forcetypeassert // holds nothing else
+	h := m.take()
 	defer m.used.Put(h)
 	h.room = h.room[:0]
 	for _, t := range texts {
 		h.room = append(h.room, t...)
 	}
+	n := len(h.room)
+	h.room = h.tagged(h.room)
+	return append(dst, h.room[n:]...)
+}
+
+func (m macs) take() *tagger { return m.used.Get().(*tagger) } //nolint:forcetypeassert // holds nothing else
+
+// tagged appends to b its own tag.
+func (h *tagger) tagged(b []byte) []byte {
 	h.Reset()
-	h.Write(h.room)
-	h.room = h.Sum(h.room[:0])
-	return append(dst, h.room...)
+	h.Write(b)
+	return h.Sum(b)
 }

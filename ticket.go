@@ -82,10 +82,9 @@ var errTicket = errors.New("ticket is not ours or was altered")
 // strings and bytes behind a uvarint length, numbers as uvarints, metadata as
 // a count and sorted pairs; at the end 32 bytes of HMAC-SHA256 over the rest.
 func (k keys) seal(t *Ticket) string {
-	// Room for most tickets and their text, off the heap; one with metadata may
-	// need more.
-	var room [640]byte
-	b := append(room[:0], ticketVersion)
+	h := k[0].ticket.take()
+	defer k[0].ticket.used.Put(h)
+	b := append(h.room[:0], ticketVersion)
 	for _, s := range [...]string{string(t.ID), t.Preset, t.Principal, t.Filename, t.Type} {
 		b = appendString(b, s)
 	}
@@ -100,7 +99,9 @@ func (k keys) seal(t *Ticket) string {
 		}
 	}
 	b = binary.AppendUvarint(b, uint64(t.Expires.Unix())) //nolint:gosec // not before 1970
-	return sealed(k[0].ticket, b)
+	b = h.tagged(b)
+	h.room = base64.RawURLEncoding.AppendEncode(b, b)
+	return string(h.room[len(b):])
 }
 
 // sealed returns b with its tag as text.
