@@ -32,7 +32,7 @@ bench-sign: ## the signer beside aws-sdk-go-v2 and minio-go, CPU time, in one ru
 	cd bench && go run ./sign
 
 bench-peers: build ## the endpoint beside bare net/http, Uppy Companion and the tutorial's hapi server
-	bash .ci/bench-peers
+	bash .ci/bench-peers $(or $(ROUNDS),5)
 
 bench-bucket: build ## the bucket beside versitygw and MinIO, which the first run builds (20 min)
 	bash .ci/bench-bucket $(or $(ROUNDS),5)
