@@ -151,6 +151,9 @@ func (s *Service) permit(ctx context.Context, p *permission, principal string, r
 	if p.transfer, err = p.preset.transferFor(&s.target.Provider, r.Transfer, r.Size); err != nil {
 		return err
 	}
+	if p.transfer != Multi { // what the bucket takes in one request
+		p.ticket.MaxBytes = min(p.ticket.MaxBytes, maxObjectBytes)
+	}
 	if p.signing, err = s.signing(ctx, p.preset.Life); err != nil {
 		return err
 	}
@@ -327,7 +330,7 @@ func (s *Service) ticketFor(t *Ticket, principal string, r *Request) (*Preset, e
 		return p, err
 	}
 	if r.Size != nil {
-		if err := p.declaredSize(*r.Size); err != nil {
+		if err := p.CheckSize(*r.Size); err != nil {
 			return p, err
 		}
 		t.MinBytes, t.MaxBytes = *r.Size, *r.Size
@@ -377,7 +380,9 @@ func saidType(declared, filename string) string {
 
 var plainExtension = regexp.MustCompile(`\.[A-Za-z0-9]{1,8}$`)
 
-func (p *Preset) declaredSize(n int64) error {
+// CheckSize says whether the preset has room for a file of n bytes. Errors:
+// ErrBadRequest, ErrEmpty, ErrTooSmall, ErrTooLarge.
+func (p *Preset) CheckSize(n int64) error {
 	var e *Error
 	switch {
 	case n < 0:

@@ -119,6 +119,9 @@ func New(c Config) (*Service, error) {
 	return s, nil
 }
 
+// BucketURL is where browsers send their files.
+func (s *Service) BucketURL() string { return s.target.URL }
+
 // Presets returns the presets with their defaults filled in.
 func (s *Service) Presets() []Preset { return append([]Preset(nil), s.presets...) }
 

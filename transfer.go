@@ -64,8 +64,7 @@ func (p *Preset) transferFor(on *Provider, wanted Transfer, size *int64) (Transf
 	switch {
 	case t == Post && on.Post == No:
 		return "", ErrTransfer.With("%s has no form uploads (POST), which this client needs.", on.Title)
-	case t == Post && size == nil && p.MaxBytes > maxObjectBytes,
-		t != Multi && size != nil && *size > maxObjectBytes:
+	case t != Multi && size != nil && *size > maxObjectBytes:
 		e := ErrTooLarge.With("A file of over %s must travel in parts.", Bytes(maxObjectBytes))
 		e.Field, e.Limit = "size", maxObjectBytes
 		return "", e
