@@ -27,7 +27,7 @@ func Form(s *postern.Service, c postern.HandlerConfig) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &form{speaker: sp, pictures: pictureSources(c)}
+	f := &form{speaker: sp, pictures: pictureSources(s, c)}
 	f.Tell = f.tell
 	f.HandleAs("GET "+formPath, f.form)
 	f.HandleAs("GET "+donePath+"{id}", f.done)
@@ -40,14 +40,14 @@ type form struct {
 }
 
 // pictureSources is where a browser may be sent on to from /images/….
-func pictureSources(c postern.HandlerConfig) string {
+func pictureSources(s *postern.Service, c postern.HandlerConfig) string {
 	if origin := originOf(c.Images); origin != "" {
 		return " " + origin
 	}
 	if c.ServeImages {
 		return ""
 	}
-	return " https: http:" // to the bucket, whose address only grants know
+	return " " + originOf(s.BucketURL())
 }
 
 // form shows the form of one grant.
