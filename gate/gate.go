@@ -202,9 +202,13 @@ func (g *Gate) openHandler(c *Config) error {
 	if err != nil {
 		return fmt.Errorf("make handler: %w", err)
 	}
+	g.api = api
+	g.patterns = []string{"/uploads", "/uploads/", "/limits", "/images/", "/openapi.yaml"}
+	if len(c.Compat) == 0 {
+		return nil
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/", api)
-	g.patterns = []string{"/uploads", "/uploads/", "/limits", "/images/", "/openapi.yaml"}
 	for _, name := range c.Compat {
 		h, err := compat.New(name, g.Service, c.Handler)
 		if err != nil {
