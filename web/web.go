@@ -35,8 +35,8 @@ type Config struct {
 }
 
 // Handler serves the page at / and its parts beside it: /postern.js (the
-// element, also for pages elsewhere), /page.js, /page.css and /favicon.svg.
-// Everything else is 404. It may be mounted below a prefix with
+// element, also for pages elsewhere) with /multipart.js (which it fetches for
+// large files), /page.js, /page.css and /favicon.svg. Everything else is 404. It may be mounted below a prefix with
 // [http.StripPrefix]; the page's links are relative.
 func Handler(c Config) http.Handler {
 	mux := http.NewServeMux()
@@ -49,12 +49,14 @@ func Handler(c Config) http.Handler {
 		"Content-Security-Policy": {c.policy()},
 		"Referrer-Policy":         {"no-referrer"},
 	}))
-	mux.Handle("GET /postern.js", newAsset(javascript, read("postern.js"), http.Header{
-		// A module script of another origin is fetched with CORS, and this one
-		// is meant for every page.
-		"Access-Control-Allow-Origin":  {"*"},
-		"Cross-Origin-Resource-Policy": {"cross-origin"},
-	}))
+	for _, name := range []string{"postern.js", "multipart.js"} {
+		mux.Handle("GET /"+name, newAsset(javascript, read(name), http.Header{
+			// A module script of another origin is fetched with CORS, and these
+			// are meant for every page.
+			"Access-Control-Allow-Origin":  {"*"},
+			"Cross-Origin-Resource-Policy": {"cross-origin"},
+		}))
+	}
 	mux.Handle("GET /page.js", newAsset(javascript, read("page.js"), nil))
 	mux.Handle("GET /page.css", newAsset("text/css; charset=utf-8", read("page.css"), nil))
 	mux.Handle("GET /favicon.svg", newAsset("image/svg+xml", read("favicon.svg"), nil))

@@ -38,11 +38,12 @@ func body(t *testing.T, r *http.Response) string {
 func TestHandlerServesThePageAndItsParts(t *testing.T) {
 	h := web.Handler(web.Config{})
 	for path, want := range map[string]string{
-		"/":            "text/html; charset=utf-8",
-		"/postern.js":  "text/javascript; charset=utf-8",
-		"/page.js":     "text/javascript; charset=utf-8",
-		"/page.css":    "text/css; charset=utf-8",
-		"/favicon.svg": "image/svg+xml",
+		"/":             "text/html; charset=utf-8",
+		"/postern.js":   "text/javascript; charset=utf-8",
+		"/multipart.js": "text/javascript; charset=utf-8",
+		"/page.js":      "text/javascript; charset=utf-8",
+		"/page.css":     "text/css; charset=utf-8",
+		"/favicon.svg":  "image/svg+xml",
 	} {
 		r := get(t, h, http.MethodGet, path, nil)
 		if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != want {
@@ -129,8 +130,10 @@ func TestPagePolicy(t *testing.T) {
 			t.Errorf("the page holds %s, which its policy forbids", inline)
 		}
 	}
-	if r := get(t, h, http.MethodGet, "/postern.js", nil); r.Header.Get("Access-Control-Allow-Origin") != "*" {
-		t.Error("pages elsewhere cannot load the element")
+	for _, script := range []string{"/postern.js", "/multipart.js"} {
+		if r := get(t, h, http.MethodGet, script, nil); r.Header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("pages elsewhere cannot load %s", script)
+		}
 	}
 }
 
@@ -148,7 +151,7 @@ func TestPageTellsLocalMode(t *testing.T) {
 // TestBudget holds the entries against facts that are promised: gzip -9, in
 // bytes. The element counts with its core and style sheet.
 func TestBudget(t *testing.T) {
-	for name, limit := range map[string]int{"put.js": 1_000, "core.js": 4_000, "postern.js": 10_000} {
+	for name, limit := range map[string]int{"put.js": 1_000, "core.js": 4_000, "postern.js": 10_000, "multipart.js": 1_000} {
 		content, err := os.ReadFile(filepath.Join("dist", name))
 		if err != nil {
 			t.Fatal(err)

@@ -24,11 +24,12 @@ import (
 
 // scripts are the entries of src and what they become in dist.
 var scripts = map[string]string{
-	"put.ts":   "put.js",
-	"core.ts":  "core.js",
-	"index.ts": "postern.js",
-	"page.ts":  "page.js",
-	"page.css": "page.css",
+	"put.ts":       "put.js",
+	"core.ts":      "core.js",
+	"multipart.ts": "multipart.js",
+	"index.ts":     "postern.js",
+	"page.ts":      "page.js",
+	"page.css":     "page.css",
 }
 
 // copies go from src to dist as they are.
@@ -87,6 +88,7 @@ func bundle(web string) (map[string][]byte, error) {
 	for _, entry := range slices.Sorted(maps.Keys(scripts)) {
 		o := options(web)
 		o.EntryPoints = []string{filepath.Join("src", entry)}
+		o.Plugins = append(o.Plugins, later)
 		o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
 		out, err := build(o)
 		if err != nil {
@@ -132,6 +134,21 @@ var cssText = api.Plugin{Name: "css-text", Setup: func(b api.PluginBuild) {
 		}
 		text := strings.TrimSpace(string(r.Code))
 		return api.OnLoadResult{Contents: &text, Loader: api.LoaderText}, nil
+	})
+}}
+
+// later leaves what a script imports by a call where it is: a file of its own,
+// beside the script, that is fetched when it is needed.
+var later = api.Plugin{Name: "later", Setup: func(b api.PluginBuild) {
+	b.OnResolve(api.OnResolveOptions{Filter: `^\./.*\.ts$`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+		if a.Kind != api.ResolveJSDynamicImport {
+			return api.OnResolveResult{}, nil
+		}
+		file, ok := scripts[strings.TrimPrefix(a.Path, "./")]
+		if !ok {
+			return api.OnResolveResult{}, fmt.Errorf("%s imports %s, which is no entry of its own", a.Importer, a.Path)
+		}
+		return api.OnResolveResult{Path: "./" + file, External: true}, nil
 	})
 }}
 

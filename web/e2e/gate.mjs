@@ -6,7 +6,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,11 +20,14 @@ export const skip = !process.env.POSTERN_BIN && 'SKIPPED: POSTERN_BIN is not set
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const chrome = process.env.CHROMIUM || ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
-/** Starts the gate on free ports and a browser beside it. */
-export async function open() {
+/** Starts the gate on free ports and a browser beside it. Presets are as in its settings file. */
+export async function open({ presets = undefined, args = [] } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'postern-e2e-'));
+  const config = join(folder, 'postern.yaml');
+  await writeFile(config, JSON.stringify(presets ? { presets } : {})); // JSON is YAML
   const gate = spawn(process.env.POSTERN_BIN, [
-    'serve', '--listen', '127.0.0.1:0', '--bucket-listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--data', folder,
+    'serve', '--config', config, '--listen', '127.0.0.1:0', '--bucket-listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0',
+    '--data', join(folder, 'data'), ...args,
   ], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   const url = await new Promise((done, fail) => {
@@ -42,6 +46,9 @@ export async function open() {
   return {
     url,
     metrics: /metrics +(http:\S+)/.exec(said)[1],
+    /** Where the embedded bucket listens, and its folder. */
+    bucket: /served on (http:\S+)/.exec(said)[1],
+    folder: join(folder, 'data', 'bucket'),
     browser,
     async close() {
       await browser.close();
@@ -51,6 +58,69 @@ export async function open() {
         await once(gate, 'exit');
       }
       await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/**
+ * A server in front of a bucket that hands everything on as it is, but answers
+ * 503 in its place or cuts the line as often as it is told to.
+ */
+export async function troubled() {
+  let target;
+  let well = 0;
+  let wrong = 0;
+  let cuts = 0;
+  const puts = [];
+  let busy = 0;
+  let most = 0;
+  const server = http.createServer((r, w) => {
+    if (r.method === 'PUT') {
+      most = Math.max(most, ++busy);
+      w.on('close', () => busy--);
+      puts.push(new URL(r.url, 'http://x').searchParams.get('partNumber'));
+      if (well > 0) {
+        well--;
+      } else if (wrong > 0) {
+        wrong--;
+        w.writeHead(503, { 'access-control-allow-origin': '*', connection: 'close' });
+        w.end('<Error><Code>SlowDown</Code></Error>');
+        return;
+      } else if (cuts > 0) {
+        cuts--;
+        r.once('data', () => r.socket.destroy());
+        return;
+      }
+    }
+    const { hostname, port } = new URL(target);
+    // The host stays as the browser named it: it is signed.
+    const on = http.request({ hostname, port, method: r.method, path: r.url, headers: r.headers }, (answer) => {
+      w.writeHead(answer.statusCode, answer.rawHeaders);
+      answer.pipe(w);
+    });
+    on.on('error', () => w.destroy());
+    r.on('close', () => r.complete || on.destroy());
+    r.pipe(on);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    /** The part numbers of the PUTs so far; null for whole files. */
+    puts,
+    /** How many there were at once, at most. */
+    get most() { return most; },
+    before(url) { target = url; },
+    /** Answers 503 that many PUTs, when some have gone well. */
+    fail(times, after = 0) {
+      well = after;
+      wrong = times;
+    },
+    /** Cuts the line in the middle of that many PUTs. */
+    cut(times) { cuts = times; },
+    close() {
+      server.close();
+      server.closeAllConnections();
     },
   };
 }
@@ -67,7 +137,7 @@ export async function visit(t, gate, options = {}, prepare = undefined) {
   });
   await prepare?.(page);
   await page.goto(gate.url);
-  await page.getByText('up to 25 MB').waitFor();
+  await page.getByText(/up to \d+ MB/).waitFor();
   return { page, faults };
 }
 
@@ -142,9 +212,12 @@ export async function axe(page) {
   return violations.map((v) => `${v.impact} ${v.id}: ${v.nodes.map((n) => n.html.slice(0, 120)).join(' | ')}`);
 }
 
-/** Slows the page's network down. Bytes per second; 0 as it is. */
+const lines = new WeakMap();
+
+/** Slows the page's network down. Bytes per second, of each request; 0 as it is. */
 export async function slow(page, upload, download = 0) {
-  const cdp = await page.context().newCDPSession(page);
+  if (!lines.has(page)) lines.set(page, await page.context().newCDPSession(page)); // two of them would contradict
+  const cdp = lines.get(page);
   await cdp.send('Network.enable');
   await cdp.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: download || -1, uploadThroughput: upload || -1 });
 }

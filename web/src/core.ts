@@ -14,12 +14,14 @@
 //     a bucket that answers 401 or 403 is tried once more with a new one, at
 //     once, without spending a try;
 //   - nothing is sent twice that may have arrived: the server is asked first;
+//   - a file in parts is on its way until its grant is over: a retry sends only
+//     what the bucket lacks (the rules of parts are in multipart.ts);
 //   - the server is the authority on what became of a file.
 
-import { PutError } from './put.ts';
+import { PutError, type PutOptions } from './put.ts';
 import { refuse } from './refuse.ts';
-import { browser, Fault, type Transport } from './transport.ts';
-import type { Grant, Limits, Problem, Upload } from './wire.ts';
+import { browser, Fault, unreachable, type Transport } from './transport.ts';
+import type { FormGrant, Grant, Limits, PartsGrant, Problem, PutGrant, Upload } from './wire.ts';
 
 export { PutError } from './put.ts';
 export { refuse } from './refuse.ts';
@@ -30,15 +32,16 @@ export type State =
   | 'queued' | 'preparing' | 'uploading' | 'waiting' | 'checking'
   | 'ready' | 'rejected' | 'failed' | 'canceled';
 
+// All but the last may become canceled as well.
 const steps: Record<State, State[]> = {
-  queued: ['preparing', 'canceled'],
-  preparing: ['uploading', 'checking', 'waiting', 'rejected', 'failed', 'canceled'],
-  uploading: ['checking', 'waiting', 'rejected', 'failed', 'canceled'],
-  waiting: ['preparing', 'uploading', 'checking', 'canceled'],
-  checking: ['ready', 'waiting', 'rejected', 'failed', 'canceled'],
-  ready: ['canceled'],
-  rejected: ['canceled'],
-  failed: ['queued', 'canceled'],
+  queued: ['preparing'],
+  preparing: ['uploading', 'checking', 'waiting', 'rejected', 'failed'],
+  uploading: ['checking', 'waiting', 'rejected', 'failed'],
+  waiting: ['preparing', 'uploading', 'checking'],
+  checking: ['ready', 'waiting', 'rejected', 'failed'],
+  ready: [],
+  rejected: [],
+  failed: ['queued'],
   canceled: [],
 };
 
@@ -67,9 +70,13 @@ interface Job {
   upload: Upload | undefined;
   problem: Problem | undefined;
   stop: AbortController;
-  /** When the grant runs out, by our clock. */
-  until: number;
   grant: Grant | undefined;
+  /** When the grant runs out, by the server's clock. */
+  until: string | undefined;
+  /** What the server's clock is ahead of ours, in ms. */
+  skew: number;
+  /** Some parts were sent by this grant. */
+  begun: boolean;
   /** All was sent, so it may lie in the bucket: ask before sending it again. */
   doubt: boolean;
 }
@@ -97,15 +104,12 @@ const wall: Clock = {
   sleep: (ms, signal) =>
     new Promise((done, fail) => {
       signal.throwIfAborted();
-      const stop = (): void => {
+      const timer = setTimeout(done, ms);
+      // Left on the signal, which ends with the file: it does nothing then.
+      signal.addEventListener('abort', () => {
         clearTimeout(timer);
         fail(signal.reason);
-      };
-      const timer = setTimeout(() => {
-        signal.removeEventListener('abort', stop);
-        done();
-      }, ms);
-      signal.addEventListener('abort', stop);
+      });
     }),
 };
 
@@ -122,14 +126,24 @@ export interface QueueOptions {
 const atOnce = 4;
 const tries = 5;
 const longestWait = 120_000; // a Retry-After above this is told, not waited for
-// A browser opens six connections to an HTTP/1.1 server. Streams of events may
-// not use them up.
+// A browser opens six connections to an HTTP/1.1 server. More to the bucket
+// would wait for one of them while their patience runs out.
+const connections = 6;
+// Streams of events may not use them up.
 const streams = 2;
 const turn = 10_000; // ms that one file holds a stream while others wait for it
 const hashUpTo = 16 * 2 ** 20; // crypto.subtle wants the whole file in memory
 
+const inParts = (g: Grant | undefined): g is PartsGrant => g?.method === 'MULTIPART';
+const isNotArrived = (e: unknown): boolean => e instanceof Fault && e.code === 'not_arrived';
+
+// Faults that may pass by themselves.
+const passes = (e: unknown): e is Fault | PutError =>
+  (e instanceof Fault || e instanceof PutError) &&
+  ([0, 408, 429].includes(e.status) || e.status >= 500 || (e.status === 409 && e.code !== 'size_mismatch') || e.code === 'RequestTimeout');
+
 // Faults of the file, which trying again cannot mend.
-const theirs = (status = 0): boolean => status === 400 || status === 413 || status === 415 || status === 422;
+const theirs = [400, 413, 415, 422];
 
 /** Carries files, several at once, from here to what the server makes of them. */
 export class Queue extends EventTarget {
@@ -139,6 +153,8 @@ export class Queue extends EventTarget {
   #jobs: Job[] = [];
   #arrived: Job[] = [];
   #busy = 0;
+  #sending = 0;
+  #turns: (() => void)[] = [];
   #followed = 0;
   #limits: Promise<Limits | undefined> | undefined;
 
@@ -165,7 +181,7 @@ export class Queue extends EventTarget {
   add(file: File): Item {
     const job: Job = {
       file, state: 'queued', sent: 0, id: undefined, upload: undefined, problem: undefined,
-      stop: new AbortController(), until: 0, grant: undefined, doubt: false,
+      stop: new AbortController(), grant: undefined, until: undefined, skew: 0, begun: false, doubt: false,
     };
     this.#jobs.push(job);
     this.#tell('state', job);
@@ -210,7 +226,8 @@ export class Queue extends EventTarget {
   }
 
   #to(job: Job, state: State): void {
-    if (!steps[job.state].includes(state)) throw new Error(`${job.state} cannot become ${state}`);
+    const { state: from } = job;
+    if (state === 'canceled' ? from === state : !steps[from].includes(state)) throw new Error(`${from} cannot become ${state}`);
     job.state = state;
     this.#tell('state', job);
   }
@@ -242,7 +259,15 @@ export class Queue extends EventTarget {
       } else {
         await this.#send(job);
         this.#to(job, 'checking');
-        await this.#insist(job, () => this.#complete(job));
+        await this.#insist(job, async () => {
+          try {
+            await this.#complete(job);
+          } catch (e) {
+            if (!inParts(job.grant) || !isNotArrived(e)) throw e;
+            await this.#parts(job, job.grant);
+            await this.#complete(job);
+          }
+        });
         this.#arrived.push(job);
       }
     } catch (e) {
@@ -259,16 +284,12 @@ export class Queue extends EventTarget {
     const sha256 = await this.#hash(file);
     signal.throwIfAborted();
     let renewed = false;
-    const form = async (): Promise<void> => {
-      if (!job.grant || this.#clock.now() > job.until) await this.#ask(job, sha256);
+    const once = async (): Promise<void> => {
+      if (!job.grant || !this.#ahead(job, job.until)) await this.#ask(job, sha256);
       if (job.state === 'preparing') this.#to(job, 'uploading');
-      await this.#net.put(job.grant as Grant, file, {
-        signal,
-        onprogress: (share) => {
-          job.sent = share;
-          this.#tell('progress', job);
-        },
-      });
+      const { grant } = job;
+      if (inParts(grant)) return; // they are tried one by one, below
+      await this.#put(grant as FormGrant | PutGrant, file, { signal, onprogress: (share) => this.#progress(job, share) });
       job.doubt = true;
     };
     await this.#insist(job, async () => {
@@ -276,23 +297,77 @@ export class Queue extends EventTarget {
         try {
           return await this.#complete(job);
         } catch (e) {
-          if (!(e instanceof Fault && (e.problem.status === 409 || e.problem.status === 404))) throw e;
+          if (!isNotArrived(e)) {
+            if (passes(e)) throw e;
+            job.grant = undefined; // the upload is gone
+          }
           job.doubt = false;
         }
       }
       try {
         job.sent = 0;
-        await form();
+        await once();
       } catch (e) {
         if (!(e instanceof PutError)) throw e;
         job.doubt = !e.status && job.sent === 1;
         if (renewed || (e.status !== 401 && e.status !== 403)) throw e;
         renewed = true;
         job.grant = undefined;
-        await form();
+        await once();
       }
     });
+    if (!job.doubt && inParts(job.grant)) {
+      await this.#parts(job, job.grant);
+      job.doubt = true;
+    }
     job.sent = 1;
+  }
+
+  /** Sends the parts of a file that the bucket does not have. */
+  async #parts(job: Job, grant: PartsGrant): Promise<void> {
+    const { state: phase, begun: resumed } = job;
+    try {
+      const { sendParts } = await this.#insist(job, () => import('./multipart.ts').catch(() => {
+        throw unreachable();
+      }));
+      job.begun = true;
+      await sendParts(grant, job.file, {
+        resumed,
+        net: this.#net,
+        url: this.#url(`/uploads/${job.id}/parts`),
+        canceled: job.stop.signal,
+        put: (to, part, options) => this.#put(to, part, options),
+        insist: (step, signal) => this.#insist(job, step, signal, phase),
+        ahead: (time) => this.#ahead(job, time),
+        onprogress: (share) => this.#progress(job, share),
+      });
+    } finally {
+      if (job.state === 'waiting') this.#to(job, phase);
+    }
+  }
+
+  /** Sends bytes to the bucket as soon as there is a connection for them. */
+  async #put(grant: FormGrant | PutGrant, bytes: Blob, options: PutOptions): Promise<void> {
+    while (this.#sending >= connections) await new Promise<void>((go) => this.#turns.push(go));
+    this.#sending++;
+    try {
+      await this.#net.put(grant, bytes, options);
+    } finally {
+      this.#sending--;
+      this.#turns.shift()?.();
+    }
+  }
+
+  #progress(job: Job, share: number): void {
+    if (job.stop.signal.aborted) return;
+    job.sent = share;
+    this.#tell('progress', job);
+  }
+
+  /** Whether a time of the server is far enough off to begin something. */
+  #ahead(job: Job, time: string | undefined): boolean {
+    // The last seconds are not worth a try. What is no time is not held against it.
+    return !(Date.parse(time ?? '') - job.skew - 5000 < this.#clock.now());
   }
 
   async #hash(file: File): Promise<string | undefined> {
@@ -321,13 +396,14 @@ export class Queue extends EventTarget {
     this.#discard(job.id);
     job.id = u.id;
     job.grant = u.grant;
-    // How long it lives is the difference of two times of the server: our clock
-    // may be wrong by hours. The last seconds are not worth a try.
-    job.until = now + Date.parse(u.expires_at ?? '') - Date.parse(u.created_at) - 5000 || Infinity;
+    job.until = u.expires_at;
+    job.begun = false;
+    // Our clock may be wrong by hours: what the server says is read by its own.
+    job.skew = Date.parse(u.created_at) - now;
   }
 
   async #complete(job: Job): Promise<void> {
-    await this.#net.call('POST', this.#url(`/uploads/${job.id}/complete`), {}, job.stop.signal);
+    await this.#net.call('POST', this.#url(`/uploads/${job.id}/complete`), inParts(job.grant) ? { ticket: job.grant.ticket } : {}, job.stop.signal);
   }
 
   /** Best effort: what is left over anyway, the server sweeps. */
@@ -338,31 +414,27 @@ export class Queue extends EventTarget {
   // ---- faults ------------------------------------------------------------
 
   /** Does a step until it works, the fault is one that stays, or the tries are used up. */
-  async #insist(job: Job, step: () => Promise<void>): Promise<void> {
-    const { signal } = job.stop;
+  async #insist<T>(job: Job, step: () => Promise<T>, signal = job.stop.signal, phase?: State): Promise<T> {
     for (let n = 1; ; n++) {
       try {
         return await step();
       } catch (e) {
         const pause = this.#pause(e, n);
         if (signal.aborted || pause === undefined) throw e;
-        const before = job.state;
-        this.#to(job, 'waiting');
+        // Of several parts, some may wait while others are on their way.
+        const before = phase ?? job.state;
+        if (job.state !== 'waiting') this.#to(job, 'waiting');
         await this.#clock.sleep(pause, signal);
-        this.#to(job, before);
+        if (job.state === 'waiting') this.#to(job, before);
       }
     }
   }
 
   /** Milliseconds to wait after the nth try; undefined: do not try again. */
   #pause(e: unknown, n: number): number | undefined {
-    if (n >= tries || !(e instanceof Fault || e instanceof PutError)) return undefined;
-    const status = e instanceof Fault ? e.problem.status : e.status;
-    const passes = status === 0 || status === 408 || status === 409 || status === 429 || (status ?? 0) >= 500 ||
-      (e instanceof PutError && e.code === 'RequestTimeout');
-    if (!passes) return undefined;
-    const said = e.retryAfter ?? (e instanceof Fault ? e.problem.retry_after : undefined);
-    const wait = said === undefined ? NaN : Number.isNaN(+said) ? Date.parse(String(said)) - this.#clock.now() : +said * 1000;
+    if (n >= tries || !passes(e)) return undefined;
+    const said = e.retryAfter;
+    const wait = said === undefined ? NaN : +said * 1000 || Date.parse(said) - this.#clock.now();
     if (wait > longestWait) return undefined;
     return wait >= 0 ? wait : this.#jitter(n);
   }
@@ -373,11 +445,12 @@ export class Queue extends EventTarget {
 
   #fail(job: Job, signal: AbortSignal, e: unknown): void {
     if (signal.aborted) return;
+    // What was refused is not tried again; parts that have arrived are kept.
+    if (inParts(job.grant) ? !passes(e) : e instanceof PutError) job.grant = undefined;
     if (e instanceof Fault) {
-      this.#end(job, theirs(e.problem.status) ? 'rejected' : 'failed', e.problem);
+      this.#end(job, theirs.includes(e.status) ? 'rejected' : 'failed', e.problem);
     } else if (e instanceof PutError) {
       const { status, code } = e;
-      job.grant = undefined; // not tried again with what the bucket refused
       this.#end(job, 'failed', { code: status ? 'bucket_refused' : 'bucket_unreachable', status, bucket: code });
     } else {
       this.#end(job, 'failed', { code: 'unexpected' });

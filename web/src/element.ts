@@ -43,7 +43,7 @@ interface Row {
 
 const totalEvery = 5000; // ms between two spoken totals
 const upward = 'M12 16V5m0 0L7.5 9.5M12 5l4.5 4.5M5 16v2.5A1.5 1.5 0 006.5 20h11a1.5 1.5 0 001.5-1.5V16';
-const landscape = 'M4 6.5A1.5 1.5 0 015.5 5h13A1.5 1.5 0 0120 6.5v11a1.5 1.5 0 01-1.5 1.5h-13A1.5 1.5 0 014 17.5zM4 16l4.5-4.5L13 16m-1.5-1.5L14 12l6 5M15.5 9h.01';
+const landscape = 'M4 5h16v14H4zM4 16l4.5-4.5L13 16m-1.5-1.5L14 12l6 5M15.5 9h.01';
 const again = 'M19 12a7 7 0 11-2.05-4.95L19 9m0-4v4h-4';
 
 /**
@@ -168,7 +168,7 @@ export class PosternUpload extends HTMLElement {
     let added = 0;
     for (const file of files) {
       if (added && !this.multiple) break;
-      if (!this.dispatchEvent(new CustomEvent('postern-accept', { detail: { file }, bubbles: true, composed: true, cancelable: true }))) continue;
+      if (!this.#emit('postern-accept', { file })) continue;
       // A single file takes the place of the one before.
       if (!this.multiple) for (const item of this.items) this.#remove(item);
       if ([...this.#rows.keys()].every((i) => settled(i.state))) this.#counted = { all: 0, ready: 0, not: 0 };
@@ -194,36 +194,36 @@ export class PosternUpload extends HTMLElement {
   }
 
   #listen(): void {
-    this.#ears = new AbortController();
-    const options = { signal: this.#ears.signal };
+    const { signal } = (this.#ears = new AbortController());
     const place: HTMLElement = this.hasAttribute('whole-page') ? document.documentElement : this;
-    const holdsFiles = (e: DragEvent): boolean => !!e.dataTransfer?.types.includes('Files');
-    const over = (on: boolean): void => {
-      this.#inner.states[on && !this.#disabled ? 'add' : 'delete']('over');
+    const on = <K extends keyof HTMLElementEventMap>(type: K, hear: (e: HTMLElementEventMap[K]) => void): void =>
+      place.addEventListener(type, hear, { signal });
+    const over = (yes: boolean): void => {
+      this.#inner.states[yes && !this.#disabled ? 'add' : 'delete']('over');
     };
-    for (const type of ['dragenter', 'dragover'] as const) {
-      place.addEventListener(type, (e) => {
-        if (!holdsFiles(e)) return;
+    const dragged = (e: DragEvent, yes: boolean): boolean => {
+      const files = !!e.dataTransfer?.types.includes('Files');
+      if (files) {
         e.preventDefault();
-        over(true);
-      }, options);
-    }
-    place.addEventListener('dragleave', (e) => {
+        over(yes);
+      }
+      return files;
+    };
+    on('dragenter', (e) => dragged(e, true));
+    on('dragover', (e) => dragged(e, true));
+    on('dragleave', (e) => {
       if (!place.contains(e.relatedTarget as Node | null)) over(false);
-    }, options);
-    place.addEventListener('drop', (e) => {
-      if (!holdsFiles(e)) return;
-      e.preventDefault();
-      over(false);
-      this.add(e.dataTransfer?.files ?? []);
-    }, options);
-    place.addEventListener('paste', (e) => {
+    });
+    on('drop', (e) => {
+      if (dragged(e, false)) this.add(e.dataTransfer?.files ?? []);
+    });
+    on('paste', (e) => {
       const files = e.clipboardData?.files;
       // Where text goes, a picture beside it is not for us.
       if (!files?.length || (e.target as Element).closest('input, textarea, [contenteditable]')) return;
       e.preventDefault();
       this.add(files);
-    }, options);
+    });
   }
 
   async #describe(): Promise<void> {
@@ -233,6 +233,11 @@ export class PosternUpload extends HTMLElement {
     this.#input.accept = limits.types.join();
   }
 
+  /** Tells the page; reports whether it has nothing against it. */
+  #emit(type: keyof HTMLElementEventMap, detail: unknown): boolean {
+    return this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: type === 'postern-accept' }));
+  }
+
   // ---- rows ----------------------------------------------------------------
 
   #changed(item: Item): void {
@@ -240,18 +245,15 @@ export class PosternUpload extends HTMLElement {
     if (state === 'canceled') return;
     this.#draw(item);
     const name = item.file.name;
-    const emit = (type: string, detail: unknown): void => {
-      this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
-    };
     if (upload && state === 'ready') {
       this.#counted.ready++;
       this.#value();
-      emit('postern-done', { item, upload });
+      this.#emit('postern-done', { item, upload });
     } else if (problem && settled(state)) {
       this.#counted.not++;
       const detail = sentence(problem, item.file);
       this.#say(ui.went(name, detail));
-      emit('postern-error', { ...problem, detail, item });
+      this.#emit('postern-error', { ...problem, detail, item });
     }
     this.#total();
   }
@@ -271,17 +273,12 @@ export class PosternUpload extends HTMLElement {
       if (upload) this.#show(row, upload);
     }
     const size = roughly(file.size);
-    const about = {
-      queued: ui.queued, preparing: ui.preparing, uploading: ui.uploading(sent), waiting: ui.waiting, checking: ui.checking,
-      ready: ui.ready, rejected: '', failed: '', canceled: '',
-    }[state];
+    const about = state === 'uploading' ? ui.uploading(sent) : ui[state as 'queued' | 'preparing' | 'waiting' | 'checking' | 'ready'];
     say.textContent = problem ? sentence(problem, file) : `${about} · ${upload ? `${dimensions(upload)} · ` : ''}${size}`;
     bar.hidden = !moving;
     if (state === 'preparing' || state === 'checking') bar.removeAttribute('value');
     else bar.value = sent;
-    if (moving) {
-      this.dispatchEvent(new CustomEvent('postern-progress', { detail: { item, state, sent }, bubbles: true, composed: true }));
-    }
+    if (moving) this.#emit('postern-progress', { item, state, sent });
   }
 
   #row(item: Item): Row {

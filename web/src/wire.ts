@@ -2,13 +2,46 @@
 
 import type { ProblemCode } from './codes.ts';
 
-/** The signed permission for one upload: a form to send to the bucket. */
-export interface Grant {
-  method: string;
+/** The signed permission for one upload, which says how its bytes travel. */
+export type Grant = FormGrant | PutGrant | PartsGrant;
+
+/** One form to the bucket. */
+export interface FormGrant {
+  method: 'POST';
   url: string;
   /** In the order in which they are to be sent, before the file. */
   fields: Record<string, string>;
   file_field: string;
+}
+
+/** The bytes alone, as the body. */
+export interface PutGrant {
+  method: 'PUT';
+  url: string;
+  /** To be sent exactly so. */
+  headers?: Record<string, string>;
+}
+
+/** Parts, each by a PUT of its own; the server joins them. */
+export interface PartsGrant {
+  method: 'MULTIPART';
+  /** Names the upload to the server; to be handed back. */
+  ticket: string;
+  /** Bytes of each part but the last. */
+  part_size: number;
+  part_count: number;
+  /** When the URLs run out. */
+  expires_at: string;
+  /** The first few; the server signs more. */
+  parts: SignedPart[];
+}
+
+export interface SignedPart {
+  /** From 1. */
+  number: number;
+  url: string;
+  /** Bytes. */
+  size: number;
 }
 
 /** What may go wrong before a server is asked, or between the servers. */

@@ -66,6 +66,7 @@ const buckets: Record<string, string> = {
   SignatureDoesNotMatch: 'the server signs with a key that does not fit.',
   InvalidAccessKeyId: 'it does not know the server’s key.',
   NoSuchBucket: 'the bucket is not there. Whoever runs this server must set it up.',
+  NoSuchUpload: 'it gave this upload up. Try again.',
   RequestTimeout: 'the connection was too slow. Try again.',
   SlowDown: 'it is too busy. Try again in a moment.',
 };
@@ -92,7 +93,7 @@ export function sentence(p: Problem, file?: { name?: string; type: string; size:
     case 'server_unreachable':
       return 'The server could not be reached. Check your connection and try again.';
     case 'bucket_unreachable':
-      return 'The bucket could not be reached, or does not allow this page (CORS). Check your connection and try again; if it stays, the bucket’s CORS rule must name this page’s address.';
+      return 'The bucket could not be reached. Check your connection and try again; if it stays, the bucket’s CORS rule does not allow this page.';
     case 'bucket_refused':
       return `The bucket refused the file: ${buckets[bucket] ?? ((status ?? 0) < 500 ? `${bucket || status}.` : 'it has a fault of its own. Try again in a moment.')}`;
     case 'unreadable':

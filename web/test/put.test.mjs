@@ -11,8 +11,10 @@ class FakeXHR {
   status = 0;
   responseText = '';
   headers = '';
+  sends = {};
   constructor() { FakeXHR.last = this; }
   open(method, url) { Object.assign(this, { method, url }); }
+  setRequestHeader(name, value) { this.sends[name] = value; }
   send(form) { this.form = form; }
   abort() { this.aborted = true; this.onloadend(); }
   getAllResponseHeaders() { return this.headers; }
@@ -36,6 +38,27 @@ test('every field in order, the file last', async () => {
   assert.equal(x.form.get('file').name, 'cat.jpg');
   x.answer(204);
   await sent;
+});
+
+test('by PUT: the file is the body, with exactly the headers of the grant', async () => {
+  const headers = { 'Content-Type': 'image/jpeg', 'If-None-Match': '*', 'x-amz-checksum-sha256': 'abc=' };
+  const f = file(3);
+  const sent = put({ method: 'PUT', url: 'https://bucket.test/incoming/1?X-Amz-Signature=s', headers }, f);
+  const x = FakeXHR.last;
+  assert.deepEqual([x.method, x.url], ['PUT', 'https://bucket.test/incoming/1?X-Amz-Signature=s']);
+  assert.deepEqual(x.sends, headers);
+  assert.equal(x.form, f);
+  x.answer(200);
+  await sent;
+});
+
+test('412 to a PUT: an earlier try got through; to a form it is a refusal', async () => {
+  const sent = put({ method: 'PUT', url: 'https://bucket.test/1', headers: {} }, file(3));
+  FakeXHR.last.answer(412, '<Error><Code>PreconditionFailed</Code></Error>');
+  await sent;
+  const form = put(grant, file(3));
+  FakeXHR.last.answer(412);
+  await assert.rejects(form, (e) => e.status === 412);
 });
 
 test('progress is watched from 256 KiB on: a listener costs a preflight', async () => {

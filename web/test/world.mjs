@@ -1,6 +1,8 @@
 // A world for the core without servers, network or time: each test says what
 // the servers answer, and moves the clock by hand.
 
+import assert from 'node:assert/strict';
+
 import { Fault, Queue } from '../.cache/core.mjs';
 import { PutError } from '../.cache/core.mjs';
 
@@ -65,8 +67,14 @@ export class FakeClock {
 export class World {
   calls = []; // "POST /uploads", "PUT 1", …
   bodies = [];
+  signed = []; // the numbers of each batch of parts
   streams = new Map(); // id → { changed, lost, open }
-  scripts = { limits: [], grant: [], put: [], complete: [], get: [], delete: [] };
+  scripts = { limits: [], grant: [], put: [], sign: [], list: [], complete: [], get: [], delete: [] };
+  method = 'POST'; // of the grants
+  partSize = 10; // bytes
+  partLife = 600_000;
+  clock = undefined;
+  bucket = new Map(); // id → Map of part number → bytes
   granted = 0;
   life = 600_000;
   hold = undefined; // when set, puts wait for it
@@ -74,27 +82,32 @@ export class World {
   most = 0;
 
   transport = {
-    call: async (method, url, body, signal) => {
+    call: async (method, url, body, signal, headers) => {
       signal?.throwIfAborted();
       const path = url.replace('https://gate.test', '');
       this.calls.push(`${method} ${path}`);
       const [name, answer] =
         path.startsWith('/limits') ? ['limits', () => limits]
         : method === 'DELETE' ? ['delete', () => undefined]
-        : path.endsWith('/complete') ? ['complete', () => ({ state: 'stored' })]
+        : path.endsWith('/complete') ? ['complete', () => this.#complete(path.split('/')[2], body)]
+        : path.endsWith('/parts') && method === 'POST' ? ['sign', () => this.#sign(path.split('/')[2], body)]
+        : path.endsWith('/parts') ? ['list', () => this.#list(path.split('/')[2], headers)]
         : method === 'POST' ? ['grant', () => this.#grant(body)]
         : ['get', () => ({ state: 'stored' })];
       return this.#next(name, answer);
     },
     put: async (grant, file, { signal, onprogress }) => {
-      this.calls.push(`PUT ${grant.fields.key}`);
+      signal.throwIfAborted();
+      const [id, part] = grant.method === 'POST' ? [grant.fields.key] : new URL(grant.url).pathname.slice(1).split('/');
+      this.calls.push(`PUT ${part ? `${id}/${part}` : id}`);
       this.sending++;
       this.most = Math.max(this.most, this.sending);
       try {
         if (this.hold) {
           await Promise.race([this.hold, new Promise((_, fail) => signal.addEventListener('abort', () => fail(signal.reason)))]);
         }
-        this.#next('put', () => onprogress(1), onprogress);
+        await this.#next('put', () => onprogress(1), onprogress, grant, signal);
+        if (part) this.bucket.get(id).set(Number(part), file.size);
       } finally {
         this.sending--;
       }
@@ -108,21 +121,59 @@ export class World {
     },
   };
 
-  #next(name, otherwise, given) {
+  #next(name, otherwise, ...given) {
     const step = this.scripts[name].shift();
     if (!step) return otherwise();
-    if (typeof step === 'function') return step(given) ?? otherwise();
+    if (typeof step === 'function') return step(...given) ?? otherwise();
     throw step;
+  }
+
+  // A server whose clock is a year or so off ours.
+  #time(ms = 0) {
+    return new Date(Date.parse('2025-01-01T00:00:00Z') + this.clock.time + ms).toISOString();
+  }
+
+  #urls(id, numbers) {
+    const size = this.bodies[id - 1].size;
+    return {
+      expires_at: this.#time(this.partLife),
+      parts: numbers.map((n) => ({ number: n, url: `https://bucket.test/${id}/${n}?at=${this.clock.time}`, size: Math.min(this.partSize, size - (n - 1) * this.partSize) })),
+    };
+  }
+
+  #sign(id, { ticket, numbers }) {
+    assert.equal(ticket, `ticket-${id}`);
+    this.signed.push(numbers);
+    return this.#urls(id, numbers);
+  }
+
+  #list(id, headers) {
+    assert.deepEqual(headers, { 'postern-ticket': `ticket-${id}` });
+    return { part_size: this.partSize, parts: [...this.bucket.get(id)].map(([number, size]) => ({ number, size })) };
+  }
+
+  #complete(id, body) {
+    const parts = this.bucket.get(id);
+    assert.deepEqual(body, parts ? { ticket: `ticket-${id}` } : {});
+    if (parts && [...parts.values()].reduce((a, b) => a + b, 0) < this.bodies[id - 1].size) throw problem(409, 'not_arrived');
+    return { state: 'stored' };
   }
 
   #grant(body) {
     this.bodies.push(body);
     const id = String(++this.granted);
-    // A server whose clock is a year behind ours.
-    const t = Date.parse('2025-01-01T00:00:00Z');
+    const count = Math.ceil(body.size / this.partSize);
+    if (this.method === 'MULTIPART') this.bucket.set(id, new Map());
     return {
-      id, state: 'granted', created_at: new Date(t).toISOString(), expires_at: new Date(t + this.life).toISOString(),
-      grant: { method: 'POST', url: 'https://bucket.test/', fields: { key: id }, file_field: 'file' },
+      id, state: 'granted', created_at: this.#time(), expires_at: this.#time(this.life),
+      grant: {
+        POST: () => ({ method: 'POST', url: 'https://bucket.test/', fields: { key: id }, file_field: 'file' }),
+        PUT: () => ({ method: 'PUT', url: `https://bucket.test/${id}`, headers: { 'Content-Type': body.type } }),
+        MULTIPART: () => ({
+          method: 'MULTIPART', ticket: `ticket-${id}`, part_size: this.partSize, part_count: count,
+          ...this.#urls(id, Array.from({ length: Math.min(8, count) }, (_, i) => i + 1)),
+        }),
+      }[this.method](),
     };
   }
 
@@ -137,7 +188,7 @@ export class World {
 
 export function start(options = {}) {
   const world = new World();
-  const clock = new FakeClock();
+  const clock = world.clock = new FakeClock();
   const queue = new Queue({ endpoint: 'https://gate.test', transport: world.transport, clock, ...options });
   const states = new Map();
   queue.addEventListener('state', ({ item }) => {
