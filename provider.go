@@ -315,12 +315,13 @@ func Providers() []Provider {
 		{
 			Name: "ceph", Title: "Ceph RGW", PathStyle: true,
 			Endpoint: "https://HOST",
-			Post:     Yes, Checksum: No, IfNoneMatch: Yes, CompleteIfNoneMatch: No, CORS: Yes,
+			Post:     Yes, PutLength: Yes, Checksum: No, IfNoneMatch: Yes, CompleteIfNoneMatch: No, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: Yes, PublicAccessBlock: Yes, IAM: No, Tagging: Yes,
 			Traps: []string{
 				"A user policy never allows a form upload: let the signing key in by a bucket policy.",
 				"It takes a form without a file and stores an empty object; the check rejects it.",
 				"A form's answer has no ETag header.",
+				"It knows no checksums, and takes x-amz-* headers that are not signed; the check finds other bytes than were announced.",
 			},
 			Source: "run: 16.2.15 (Debian 12); Ceph documentation: S3 API",
 		},

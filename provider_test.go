@@ -60,7 +60,7 @@ func TestProviders_SayWhatIsKnown(t *testing.T) {
 		"digitalocean": {Post, "put_length checksum if_none_match complete_if_none_match public_access_block tagging", "iam"},
 		"wasabi":       {Post, "put_length checksum if_none_match complete_if_none_match abort_lifecycle public_access_block tagging", ""},
 		"minio":        {Post, "", "cors abort_lifecycle public_access_block iam"},
-		"ceph":         {Post, "put_length", "checksum complete_if_none_match iam"},
+		"ceph":         {Post, "", "checksum complete_if_none_match iam"},
 		"seaweedfs":    {Post, "put_length tagging", "public_access_block"},
 		"garage":       {Post, "put_length checksum complete_if_none_match", "if_none_match bucket_policy public_access_block iam tagging"},
 		"scaleway":     {Post, "put_length checksum", "public_access_block iam"},

@@ -25,6 +25,15 @@ func TestOracle(t *testing.T) {
 		// Its objects are files of these names: "a" cannot be a folder, too, and
 		// what ends in a slash is one, without bytes.
 		"versitygw": {keys: []string{"a/b", "a//b", "z/"}, parts: posterntest.MultipartLacks{SameKey: true}},
+		"ceph": {
+			parts: posterntest.MultipartLacks{IfNoneMatch: true, Order: true, Gone: true},
+			transfers: map[string]string{
+				"form: other bytes than hashed": "it knows no x-amz-checksum fields; the check finds it",
+				"PUT: other bytes than hashed":  "it knows no x-amz-checksum headers; the check finds it",
+				"PUT: more metadata":            "it takes x-amz-* headers that are not signed",
+				"PUT: an ACL":                   "it takes x-amz-* headers that are not signed",
+			},
+		},
 		// It refuses empty names on the way, and does not list what is below an
 		// object.
 		"minio": {keys: []string{"a/b", "a//b"}, parts: posterntest.MultipartLacks{Prefix: true}, transfers: map[string]string{
