@@ -149,7 +149,7 @@ func TestTransferRefused(t *testing.T) {
 
 // Threats 2, 3 and 20 by PUT: the bucket refuses every byte, header and key
 // that is not as signed, and a second PUT.
-func TestPutRefusesLies(t *testing.T) {
+func TestThreat13_PutRefusesLies(t *testing.T) {
 	c := with(postern.Preset{Transfer: postern.Put})
 	c.NoWorker = true // the check deletes what it has read, and then there is room again
 	g := start(t, c)
@@ -197,7 +197,7 @@ func TestPutRefusesLies(t *testing.T) {
 
 // The same lies in parts: the bucket refuses a part of another length, we
 // refuse everything else, and nothing changes.
-func TestPartsRefuseLies(t *testing.T) {
+func TestThreat14_PartsRefuseLies(t *testing.T) {
 	g := start(t, inParts)
 	file := big(t)
 	up := ask(t, g, "image/png", file, true)
@@ -247,7 +247,7 @@ func TestPartsRefuseLies(t *testing.T) {
 
 // Tickets of uploads in parts: altered, another upload's and another
 // principal's are a 404 on every route, and change nothing.
-func TestThreat_ForeignTickets(t *testing.T) {
+func TestThreat15_ForeignTickets(t *testing.T) {
 	c := inParts
 	c.NoWorker = true
 	c.Handler.Principal = func(r *http.Request) (string, error) { return "user-" + r.Header.Get("X-User"), nil }
@@ -286,7 +286,7 @@ func TestThreat_ForeignTickets(t *testing.T) {
 }
 
 // A cancelled upload leaves no parts behind, with or without its ticket.
-func TestCancelledParts(t *testing.T) {
+func TestThreat20_CancelledParts(t *testing.T) {
 	c := inParts
 	c.NoWorker = true
 	g := start(t, c)
@@ -338,7 +338,7 @@ func TestResumedParts(t *testing.T) {
 }
 
 // Parts whose grant ran out are aborted by the sweep; no URL outlives it.
-func TestExpiredParts(t *testing.T) {
+func TestThreat20_ExpiredParts(t *testing.T) {
 	now := time.Now()
 	c := with(postern.Preset{Transfer: postern.Multi, MultipartLife: time.Minute})
 	c.Now, c.NoWorker = func() time.Time { return now }, true
@@ -370,7 +370,7 @@ func TestExpiredParts(t *testing.T) {
 
 // An upload in parts whose size was not said, as Companion's clients begin
 // them: the parts are watched instead, and too much of them is aborted.
-func TestUnsizedParts(t *testing.T) {
+func TestThreat14_UnsizedParts(t *testing.T) {
 	c := with(postern.Preset{MaxBytes: 11 * mib})
 	g := start(t, c)
 	ctx := t.Context()

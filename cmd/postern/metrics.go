@@ -93,6 +93,8 @@ func (c *counts) Collect(out chan<- prometheus.Metric) {
 	gauge(desc("pixels_max", "The worker's budget of pixels."), float64(w.PixelsMax))
 	count(desc("sweep_faults_total", "Faults met by the sweep."), w.Swept.Faults)
 
+	gauge(desc("bucket_clock_skew_seconds", "The bucket's clock minus ours, as measured; signatures are dated by it."), c.p.Bucket.Skew().Seconds())
+
 	if c.p.Embedded != nil {
 		b := c.p.Embedded.Stats()
 		count(desc("bucket_requests_total", "Requests to the embedded bucket, our own included."), b.Requests)
