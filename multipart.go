@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"postern.example/postern/sigv4"
@@ -170,6 +171,11 @@ func (s *Service) SignParts(ctx context.Context, principal string, id ID, ticket
 	if err := t.checkNumbers(numbers); err != nil {
 		return nil, time.Time{}, err
 	}
+	if !t.sized() && slices.Max(numbers) > t.count() { // no client's parts are smaller than S3 has them
+		e := ErrTooLarge.With("The file is too large; up to %s are allowed.", Bytes(t.maxBytes))
+		e.Limit = t.maxBytes
+		return nil, time.Time{}, e // asking is no excess yet: nothing is aborted
+	}
 	x, err := s.signing(ctx, time.Duration(t.life)*time.Second)
 	if err != nil {
 		return nil, time.Time{}, err
@@ -200,9 +206,13 @@ func (t *partsTicket) checkNumbers(numbers []int) error {
 	if len(numbers) == 0 || len(numbers) > MaxPartsSigned {
 		return bad(MaxPartsSigned, "Ask for 1 to %d parts at a time.", MaxPartsSigned)
 	}
+	count := MaxParts // which of them there is room for is told in another way
+	if t.sized() {
+		count = t.count()
+	}
 	for _, n := range numbers {
-		if n < 1 || n > t.count() {
-			return bad(int64(t.count()), "There is no part %d; this upload has parts 1 to %d.", n, t.count())
+		if n < 1 || n > count {
+			return bad(int64(count), "There is no part %d; this upload has parts 1 to %d.", n, count)
 		}
 	}
 	return nil

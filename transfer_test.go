@@ -403,7 +403,7 @@ func TestThreat14_UnsizedParts(t *testing.T) {
 		}
 		send(url, part)
 	}
-	if _, err := sign(x, 4); !errors.Is(err, postern.ErrBadRequest) {
+	if _, err := sign(x, 4); !errors.Is(err, postern.ErrTooLarge) {
 		t.Errorf("a fourth part of at most 11 MiB: %v", err)
 	}
 	if u, err := g.Service.CompleteParts(ctx, postern.Anonymous, x.Ticket.ID, x.Parts.Ticket); err != nil || u.State != postern.Stored {
