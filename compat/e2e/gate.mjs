@@ -24,7 +24,7 @@ const chrome = process.env.CHROMIUM || ['/usr/bin/chromium', '/usr/bin/chromium-
 const presets = [
   { name: 'photos', max_bytes: 200_000_000, transfer: 'auto' },
   // Long enough for an honest request on a busy machine, short enough to wait for its end.
-  { name: 'brief', max_bytes: 200_000_000, life: '5s' },
+  { name: 'brief', max_bytes: 200_000_000, life: '8s' },
   { name: 'small', max_bytes: 11_500_000 },
   { name: 'tiny', max_bytes: 6_000_000 },
   { name: 'put', transfer: 'put' },
