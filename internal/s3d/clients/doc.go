@@ -17,7 +17,7 @@
 //   - POSTERN_CLIENTS_ENDPOINT: run against this S3 instead, path-style, with
 //     AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION.
 //   - POSTERN_CLIENTS_SKIP: clients to leave out, of python, node and curl,
-//     separated by commas. Where CI is set, a client that is neither named
+//     separated by commas. Where POSTERN_CLIENTS_REQUIRED is set, a client that is neither named
 //     here nor installed is a failure.
 //   - POSTERN_CLIENTS_PYTHON: the interpreter that has boto3; /usr/bin/python3,
 //     which sees Debian's python3-boto3, is the default.
