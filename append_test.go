@@ -140,7 +140,7 @@ func TestAppendGrantIsGrant(t *testing.T) {
 		"redirect": {request: Request{
 			Filename: "cat.jpg", AnyType: true, RedirectURL: "https://a.example/done?id={id}&x=<1>",
 		}},
-		"by put": {request: Request{Type: "image/png", Size: size(3), Transfer: Put}},
+		"by put": {request: Request{Type: "image/png", Size: size(3), Transfer: Put}, change: func(c *Config) { c.Target.Apart = true }},
 		"with a token and another clock": {
 			request: Request{Filename: "cat.jpg", Type: "image/jpeg"},
 			change: func(c *Config) {

@@ -148,13 +148,13 @@ func (s *Service) permit(ctx context.Context, p *permission, principal string, r
 	if p.preset, err = s.ticketFor(&p.ticket, principal, r); err != nil {
 		return err
 	}
-	if p.transfer, err = p.preset.transferFor(&s.target.Provider, r.Transfer, r.Size); err != nil {
+	if p.transfer, err = p.preset.transferFor(&s.target, r.Transfer, r.Size); err != nil {
 		return err
 	}
 	if p.transfer != Multi { // what the bucket takes in one request
 		p.ticket.MaxBytes = min(p.ticket.MaxBytes, maxObjectBytes)
 	}
-	if p.signing, err = s.signing(ctx, p.preset.Life); err != nil {
+	if p.signing, err = s.signing(ctx, s.target.Credentials, p.preset.Life); err != nil {
 		return err
 	}
 	life := p.life
@@ -200,9 +200,9 @@ type signing struct {
 // dated is the time that a signature bears: the bucket's own.
 func (x *signing) dated() time.Time { return x.now.Add(x.skew) }
 
-// signing asks for the credential, which no signature outlives.
-func (s *Service) signing(ctx context.Context, life time.Duration) (x signing, err error) {
-	x.cred, err = s.target.Credentials(ctx)
+// signing asks for a credential, which no signature outlives.
+func (s *Service) signing(ctx context.Context, key func(context.Context) (sigv4.Credentials, error), life time.Duration) (x signing, err error) {
+	x.cred, err = key(ctx)
 	if err != nil {
 		return x, ErrBucketUnavailable.With("The server has no credential for the bucket.").Because(err)
 	}

@@ -30,7 +30,7 @@ func (h *handler) image(w http.ResponseWriter, r *http.Request) error {
 	case h.serveImages:
 		return h.imageBytes(w, r, key)
 	}
-	x, err := h.s.signing(r.Context(), signedLife)
+	x, err := h.s.signing(r.Context(), h.s.target.LinkCredentials, signedLife)
 	if err != nil {
 		return err
 	}

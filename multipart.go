@@ -176,7 +176,7 @@ func (s *Service) SignParts(ctx context.Context, principal string, id ID, ticket
 		e.Limit = t.maxBytes
 		return nil, time.Time{}, e // asking is no excess yet: nothing is aborted
 	}
-	x, err := s.signing(ctx, time.Duration(t.life)*time.Second)
+	x, err := s.signing(ctx, s.target.Credentials, time.Duration(t.life)*time.Second)
 	if err != nil {
 		return nil, time.Time{}, err
 	}

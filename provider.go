@@ -56,6 +56,7 @@ type Provider struct {
 	Post                Support `json:"post"`                   // form uploads with a policy signed as S3's
 	PutLength           Support `json:"put_length"`             // a signed content-length binds: one byte more or less is refused
 	Checksum            Support `json:"checksum"`               // x-amz-checksum-sha256 is enforced
+	SignedHeaders       Support `json:"signed_headers"`         // an x-amz-* header that the URL's signature does not cover is refused
 	IfNoneMatch         Support `json:"if_none_match"`          // "If-None-Match: *" on PutObject
 	CompleteIfNoneMatch Support `json:"complete_if_none_match"` // the same on CompleteMultipartUpload
 	CORS                Support `json:"cors"`                   // PutBucketCors, S3's form of it
@@ -83,6 +84,7 @@ func (p Provider) Features() []Feature {
 		{"post", "form uploads (POST)", p.Post},
 		{"put_length", "exact size of a PUT", p.PutLength},
 		{"checksum", "SHA-256 checked", p.Checksum},
+		{"signed_headers", "unsigned headers refused", p.SignedHeaders},
 		{"if_none_match", "PUT cannot overwrite", p.IfNoneMatch},
 		{"complete_if_none_match", "complete cannot overwrite", p.CompleteIfNoneMatch},
 		{"cors", "CORS rules", p.CORS},
@@ -231,7 +233,7 @@ func Providers() []Provider {
 	return []Provider{
 		{
 			Name: "aws", Title: "Amazon S3",
-			Post: Yes, PutLength: Yes, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
+			Post: Yes, PutLength: Yes, Checksum: Yes, SignedHeaders: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: Yes, PublicAccessBlock: Yes, IAM: Yes, Tagging: Yes,
 			Traps: []string{
 				"ACLs are off on every bucket made since April 2023: show pictures by signed links, our server or CloudFront.",
@@ -302,30 +304,28 @@ func Providers() []Provider {
 		{
 			Name: "minio", Title: "MinIO", PathStyle: true,
 			Endpoint: "https://HOST:9000",
-			Post:     Yes, PutLength: Yes, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: No,
+			Post:     Yes, PutLength: Yes, Checksum: Yes, SignedHeaders: No, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: No,
 			Lifecycle: Yes, AbortLifecycle: No, BucketPolicy: Yes, PublicAccessBlock: No, IAM: No, Tagging: Yes,
 			Traps: []string{
 				"The open source version is archived since February 2026 and has signature bypasses that nobody mends (CVE-2026-40344, CVE-2026-41145): choose another server.",
 				"CORS is one setting for the whole server; as it comes it answers every origin.",
 				"A comma list slips past a type condition that says starts-with; ours say eq.",
 				"Unfinished uploads in parts are listed by exact key only, and no rule aborts them.",
-				"A PUT or a part may carry an x-amz-copy-source that was not signed, and copies what the signing key may read.",
-				"So use transfer: post, or sign with a key that may only put below incoming/.",
+				"A PUT or a part may carry an x-amz-copy-source that was not signed, and copies what the signing key may read: give it a signing key of its own, as setup does.",
 			},
 			Source: "run: the last open source commit, 7aac2a2c5b7c",
 		},
 		{
 			Name: "ceph", Title: "Ceph RGW", PathStyle: true,
 			Endpoint: "https://HOST",
-			Post:     Yes, PutLength: Yes, Checksum: No, IfNoneMatch: Yes, CompleteIfNoneMatch: No, CORS: Yes,
+			Post:     Yes, PutLength: Yes, Checksum: No, SignedHeaders: No, IfNoneMatch: Yes, CompleteIfNoneMatch: No, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: Yes, PublicAccessBlock: Yes, IAM: No, Tagging: Yes,
 			Traps: []string{
 				"A user policy never allows a form upload: let the signing key in by a bucket policy.",
 				"It takes a form without a file and stores an empty object; the check rejects it.",
 				"A form's answer has no ETag header.",
 				"It knows no checksums; the check finds other bytes than were announced.",
-				"A PUT may carry x-amz-* headers that were not signed: a copy of what the signing key may read, or a public ACL.",
-				"So use transfer: post, or sign with a key that may only put below incoming/ and block public access.",
+				"A PUT may carry x-amz-* headers that were not signed: a copy of what the signing key may read, or a public ACL. Give it a signing key of its own, and block public access, as setup does.",
 			},
 			Source: "run: 16.2.15 (Debian 12); Ceph documentation: S3 API",
 		},
@@ -397,7 +397,7 @@ func Providers() []Provider {
 		{
 			Name: "versitygw", Title: "Versity S3 Gateway", PathStyle: true,
 			Endpoint: "https://HOST:7070",
-			Post:     Yes, PutLength: Yes, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
+			Post:     Yes, PutLength: Yes, Checksum: Yes, SignedHeaders: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
 			Lifecycle: No, AbortLifecycle: No, BucketPolicy: Yes, PublicAccessBlock: No, IAM: Yes, Tagging: Yes,
 			Traps: []string{
 				"It judges a form by the bucket, not the key: a key limited to incoming/* cannot send forms there, and one that can may write anywhere. Use transfer: put with such keys.",
@@ -409,7 +409,7 @@ func Providers() []Provider {
 		{
 			Name: "embedded", Title: "Postern's own bucket", PathStyle: true, Region: "us-east-1",
 			Endpoint: "http://HOST:9000",
-			Post:     Yes, PutLength: Yes, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
+			Post:     Yes, PutLength: Yes, Checksum: Yes, SignedHeaders: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: Yes, PublicAccessBlock: Yes, IAM: No, Tagging: Yes,
 			Traps: []string{
 				"One process on one disk: for this machine, for development and for tests.",

@@ -23,9 +23,16 @@ type Target struct {
 	URL    string // the bucket's URL as a browser reaches it, e.g. "https://photos.s3.eu-central-1.amazonaws.com"
 	Bucket string // its name, a condition of every policy
 	Region string // e.g. "eu-central-1"; default "us-east-1"
-	// Credentials returns the key that signs. It is asked for each grant and
-	// should answer from memory.
+	// Credentials returns the key that signs grants. It is asked for each and
+	// should answer from memory. It has to be allowed s3:PutObject below
+	// incoming/, and nothing else.
 	Credentials func(context.Context) (sigv4.Credentials, error)
+	// LinkCredentials returns the key that signs the links by which pictures
+	// below images/ are shown, likewise. Nil: Credentials.
+	LinkCredentials func(context.Context) (sigv4.Credentials, error)
+	// Apart says that Credentials is a key of its own that can read nothing: see
+	// [Target.SignsURLs].
+	Apart bool
 	// Provider says what the bucket's server can do; default ProviderByName("other").
 	Provider Provider
 	// Skew is the bucket's clock minus ours, which signatures are dated by. It
@@ -102,6 +109,9 @@ func New(c Config) (*Service, error) {
 		return nil, errors.New("a bucket is missing")
 	case c.Records == nil:
 		return nil, errors.New("records are missing")
+	}
+	if s.target.LinkCredentials == nil {
+		s.target.LinkCredentials = s.target.Credentials
 	}
 	if s.target.Provider.Name == "" {
 		s.target.Provider, _ = ProviderByName("other")

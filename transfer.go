@@ -45,19 +45,47 @@ func (p *Preset) CheckTransfers(on Provider) error {
 	return nil
 }
 
+// SignsURLs says whether signed URLs (PUT, parts) are handed out without a
+// preset saying so. Some servers obey an x-amz-copy-source that the signature
+// does not cover, and read with the signing key what is not the client's: there
+// it takes a key that can read nothing. Where that is not known and forms are
+// to be had, forms are what there is.
+func (t *Target) SignsURLs() bool {
+	return t.Apart || t.Provider.SignedHeaders == Yes || t.Provider.Post != Yes
+}
+
+// Transfers is how the preset's files travel to a bucket: whole, in parts, or
+// both, by size; whole files first.
+func (p *Preset) Transfers(to *Target) []Transfer {
+	if p.Transfer != Auto {
+		return []Transfer{p.Transfer}
+	}
+	whole := to.Provider.Whole()
+	switch {
+	case p.MaxBytes < p.MultipartFrom || !to.SignsURLs():
+		return []Transfer{whole}
+	case p.MinBytes >= p.MultipartFrom && whole == Put:
+		return []Transfer{Multi}
+	}
+	return []Transfer{whole, Multi}
+}
+
 // transferFor picks how a file of size bytes travels (nil: the size was not
 // said), for a client that can do wanted only, or anything when that is empty.
 // Errors: ErrTransfer, ErrSizeRequired.
-func (p *Preset) transferFor(on *Provider, wanted Transfer, size *int64) (Transfer, error) {
-	t := p.Transfer
+func (p *Preset) transferFor(to *Target, wanted Transfer, size *int64) (Transfer, error) {
+	t, on := p.Transfer, &to.Provider
 	if wanted != "" && wanted != Auto {
 		if t != Auto && t != wanted {
 			return "", ErrTransfer.With("Uploads of the preset %q travel by %s; this client needs %s.", p.Name, t.words(), wanted.words())
 		}
+		if t == Auto && wanted != Post && !to.SignsURLs() {
+			return "", ErrTransfer.With("This bucket takes files by form (POST) only; this client needs %s.", wanted.words())
+		}
 		t = wanted
 	}
 	if t == Auto {
-		if t = on.Whole(); size != nil && *size >= p.MultipartFrom {
+		if t = on.Whole(); size != nil && *size >= p.MultipartFrom && to.SignsURLs() {
 			t = Multi
 		}
 	}

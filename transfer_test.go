@@ -61,6 +61,76 @@ func ask(t testing.TB, g *posterntest.Gate, contentType string, file []byte, has
 	return up
 }
 
+// What Transfers says is what the service grants.
+func TestTransfers_AreThoseGranted(t *testing.T) {
+	r2, minio, wasabi := provider(t, "r2"), provider(t, "minio"), provider(t, "wasabi")
+	for name, c := range map[string]struct {
+		on     postern.Provider // zero: the embedded bucket
+		preset postern.Preset
+		apart  bool
+	}{
+		"auto":                          {postern.Provider{}, postern.Preset{MaxBytes: 200 * mib}, false},
+		"auto, never large":             {postern.Provider{}, postern.Preset{}, false},
+		"auto, never small":             {postern.Provider{}, postern.Preset{MinBytes: 64 * mib, MaxBytes: 200 * mib}, false},
+		"auto, always parts":            {r2, postern.Preset{MinBytes: 64 * mib, MaxBytes: 200 * mib}, false},
+		"auto, no POST":                 {r2, postern.Preset{MaxBytes: 200 * mib}, false},
+		"put":                           {postern.Provider{}, postern.Preset{Transfer: postern.Put, MaxBytes: 200 * mib}, false},
+		"auto, unsigned headers obeyed": {minio, postern.Preset{MaxBytes: 200 * mib}, false},
+		"auto, unsigned headers obeyed, key apart":  {minio, postern.Preset{MaxBytes: 200 * mib}, true},
+		"auto, unsigned headers unknown":            {wasabi, postern.Preset{MaxBytes: 200 * mib}, false},
+		"auto, unsigned headers unknown, key apart": {wasabi, postern.Preset{MaxBytes: 200 * mib}, true},
+		"put all the same":                          {minio, postern.Preset{Transfer: postern.Put, MaxBytes: 200 * mib}, false},
+		"parts":                                     {r2, postern.Preset{Transfer: postern.Multi, MaxBytes: 200 * mib}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.preset.Name = "photos"
+			g := posterntest.Start(t, posterntest.Config{Presets: []postern.Preset{c.preset}, Provider: c.on, Apart: c.apart, NoWorker: true})
+			if c.on.Name == "" {
+				c.on, _ = postern.ProviderByName("embedded")
+			}
+			full := g.Service.Presets()[0]
+			granted := map[string]bool{}
+			for _, size := range []*int64{nil, &full.MinBytes, new(full.MultipartFrom - 1), &full.MultipartFrom, &full.MaxBytes} {
+				if size != nil && (*size < full.MinBytes || *size > full.MaxBytes) {
+					continue
+				}
+				up, err := g.Service.Grant(t.Context(), "me", postern.Request{Type: "image/png", Size: size})
+				if size == nil && err != nil {
+					continue // by PUT and in parts the size must be said
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				granted[strings.ToLower(up.Method)] = true
+			}
+			said := full.Transfers(&postern.Target{Provider: c.on, Apart: c.apart})
+			for _, way := range said {
+				if !granted[string(way)] {
+					t.Errorf("said %s, which no file is granted", way)
+				}
+				delete(granted, string(way))
+			}
+			if len(granted) > 0 {
+				t.Errorf("said %v, but granted also %v", said, granted)
+			}
+		})
+	}
+}
+
+// Where a server may obey headers that are not signed, nobody is handed a URL
+// by a key that reads, whatever protocol he speaks.
+func TestTransfers_URLsNeedAKeyApart(t *testing.T) {
+	size := int64(3)
+	for _, way := range []postern.Transfer{postern.Put, postern.Multi} {
+		for apart, want := range map[bool]error{false: postern.ErrTransfer, true: nil} {
+			g := posterntest.Start(t, posterntest.Config{Provider: provider(t, "ceph"), Apart: apart, NoWorker: true})
+			if _, err := g.Service.Grant(t.Context(), "me", postern.Request{Type: "image/png", Size: &size, Transfer: way}); !errors.Is(err, want) {
+				t.Errorf("%s, apart %v: %v, want %v", way, apart, err, want)
+			}
+		}
+	}
+}
+
 // One upload by each transfer, with and without a hash, ends the same way.
 func TestTransfers(t *testing.T) {
 	for name, c := range map[string]struct {

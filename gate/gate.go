@@ -112,12 +112,17 @@ func Open(ctx context.Context, c Config) (g *Gate, err error) {
 	if err := g.openRecords(ctx, &c); err != nil {
 		return g, err
 	}
+	target := postern.Target{
+		URL: g.target, Bucket: g.Bucket.Name(), Region: g.Bucket.Region(), Provider: c.Provider, Skew: g.Bucket.Skew,
+		Credentials: g.Bucket.SigningCredentials, LinkCredentials: g.Bucket.Credentials, Apart: c.S3 != nil && c.S3.Signer != nil,
+	}
+	if !target.SignsURLs() {
+		c.Logger.WarnContext(ctx, "files go by form only: the key that signs uploads can also read, and this server may obey headers that are not signed; give uploads a signing key of their own",
+			slog.String("provider", c.Provider.Name))
+	}
 	g.Service, err = postern.New(postern.Config{
 		Presets: c.Presets, Secrets: c.Secrets, Bucket: g.Bucket, Records: g.Records, Logger: c.Logger,
-		Target: postern.Target{
-			URL: g.target, Bucket: g.Bucket.Name(), Region: g.Bucket.Region(), Credentials: g.Bucket.Credentials,
-			Provider: c.Provider, Skew: g.Bucket.Skew,
-		},
+		Target: target,
 	})
 	if err != nil {
 		return g, fmt.Errorf("make service: %w", err)

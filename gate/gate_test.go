@@ -182,3 +182,28 @@ func TestOpenRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// One key that may do no more than put below incoming/ signs, another one does
+// the rest and never leaves the house.
+func TestOwnBucket_TwoKeys(t *testing.T) {
+	signer := sigv4.Credentials{AccessKeyID: "SIGNERKEY", SecretAccessKey: "signers-secret"}
+	worker := sigv4.Credentials{AccessKeyID: "WORKERKEY", SecretAccessKey: "workers-secret"}
+	own := posterntest.StartBucket(t, posterntest.BucketConfig{Buckets: []string{"photos"}, Users: []posterntest.BucketUser{
+		{Name: "signer", Key: signer, Policy: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::photos/incoming/*"}}`},
+		{Name: "worker", Key: worker, Policy: `{"Version":"2012-10-17","Statement":[
+			{"Effect":"Allow","Action":["s3:GetObject","s3:DeleteObject"],"Resource":"arn:aws:s3:::photos/incoming/*"},
+			{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject","s3:DeleteObject"],"Resource":"arn:aws:s3:::photos/images/*"},
+			{"Effect":"Allow","Action":["s3:ListBucket","s3:ListBucketMultipartUploads"],"Resource":"arn:aws:s3:::photos"}]}`},
+	}})
+	given := func(c sigv4.Credentials) func(context.Context) (sigv4.Credentials, error) {
+		return func(context.Context) (sigv4.Credentials, error) { return c, nil }
+	}
+	_, at := open(t, gate.Config{Dir: t.TempDir(), S3: &s3.Config{
+		Bucket: "photos", Endpoint: own.Endpoint, PathStyle: true, Credentials: given(worker), Signer: &s3.Signer{Credentials: given(signer)},
+	}})
+	up := call(t, "POST", at+"/gate/uploads", `{"filename":"p.jpg","type":"image/jpeg"}`)
+	if credential := up.Grant.Fields["x-amz-credential"]; !strings.HasPrefix(credential, signer.AccessKeyID+"/") {
+		t.Errorf("the grant is signed by %s", credential)
+	}
+	once(t, at)
+}

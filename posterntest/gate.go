@@ -50,6 +50,9 @@ type Config struct {
 	Secrets     [][]byte
 	// Provider is whose bucket the service takes ours for; default: embedded.
 	Provider postern.Provider
+	// Apart says that the signing key can read nothing: see
+	// [postern.Target.SignsURLs].
+	Apart bool
 }
 
 // Gate is one running gate.
@@ -117,7 +120,7 @@ func Start(t testing.TB, c Config) *Gate {
 		Presets: c.Presets, Secrets: c.Secrets, Bucket: g.S3, Records: g.Records, Now: c.Now, Logger: c.Logger,
 		Target: postern.Target{
 			URL: g.BucketURL, Bucket: BucketName, Region: Region, Credentials: credentials,
-			Provider: c.Provider, Skew: g.S3.Skew,
+			Provider: c.Provider, Apart: c.Apart, Skew: g.S3.Skew,
 		},
 	})
 	must(t, "make service", err)

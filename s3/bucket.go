@@ -37,6 +37,15 @@ type Config struct {
 	// and profiles, SSO, web identity, container and instance roles), kept in
 	// memory and refreshed before they end.
 	Credentials func(context.Context) (sigv4.Credentials, error)
+	// Profile is the one of the AWS configuration files to use, before anything
+	// else in the chain; empty: AWS_PROFILE, or what the chain finds.
+	Profile string
+	// CredentialsFile is read instead of ~/.aws/credentials; without a Profile,
+	// its profile "default".
+	CredentialsFile string
+	// Signer is the key that signs what browsers do, when it is not the same:
+	// uploads in parts are begun and completed with it. Nil: one key for all.
+	Signer *Signer
 	// Now is the clock for credentials and for Skew. Default time.Now, which
 	// the AWS SDK dates requests by in any case, corrected by the bucket's
 	// answers.
@@ -46,15 +55,24 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Signer is a key whose signatures leave the house. It needs no more than
+// s3:PutObject, s3:AbortMultipartUpload and s3:ListMultipartUploadParts below
+// incoming/. The fields are those of Config.
+type Signer struct {
+	Credentials     func(context.Context) (sigv4.Credentials, error)
+	Profile         string
+	CredentialsFile string
+}
+
 // Bucket is one bucket on an S3 server. It is safe for concurrent use.
 type Bucket struct {
 	name        string
 	region      string
 	ifNoneMatch bool // on completing an upload in parts
 	api         *s3.Client
+	signing     *s3.Client // for what the signer's key does
 	clock       clock
-	credentials func(context.Context) (sigv4.Credentials, error)
-	source      func(context.Context) (string, error)
+	key, signer key
 }
 
 var _ postern.Bucket = (*Bucket)(nil)
@@ -72,8 +90,24 @@ func New(ctx context.Context, c Config) (*Bucket, error) {
 	if b.clock.log = c.Logger; c.Logger == nil {
 		b.clock.log = slog.New(slog.DiscardHandler)
 	}
-	b.useCredentials(c.Credentials, &cfg)
-	b.api = s3.NewFromConfig(cfg, func(o *s3.Options) {
+	b.key = b.useCredentials(c.Credentials, &cfg)
+	b.api = b.client(cfg, &c)
+	b.signer, b.signing = b.key, b.api
+	if c.Signer == nil {
+		return b, nil
+	}
+	apart := c
+	apart.Region, apart.Credentials, apart.Profile, apart.CredentialsFile = b.region, c.Signer.Credentials, c.Signer.Profile, c.Signer.CredentialsFile
+	if cfg, err = awsConfig(ctx, apart); err != nil {
+		return nil, err
+	}
+	b.signer = b.useCredentials(apart.Credentials, &cfg)
+	b.signing = b.client(cfg, &c)
+	return b, nil
+}
+
+func (b *Bucket) client(cfg aws.Config, c *Config) *s3.Client {
+	return s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.UsePathStyle = c.PathStyle
 		if c.Endpoint != "" {
 			o.BaseEndpoint = aws.String(c.Endpoint)
@@ -85,7 +119,6 @@ func New(ctx context.Context, c Config) (*Bucket, error) {
 		o.Retryer = retry.NewStandard(retries)
 		o.APIOptions = append(o.APIOptions, b.clock.watch)
 	})
-	return b, nil
 }
 
 // Name returns the bucket's name, Region the region requests are signed for.

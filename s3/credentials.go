@@ -25,12 +25,18 @@ const (
 	givenSource = "Config.Credentials"
 )
 
+// key is where a credential comes from.
+type key struct {
+	credentials func(context.Context) (sigv4.Credentials, error)
+	source      func(context.Context) (string, error)
+}
+
 // Credentials returns the key in use, from memory: temporary ones are fetched
 // anew in the background from 15 minutes before their end on, or from half of
 // a shorter life. It waits only when there is none that is valid. If the source
 // then fails, that is the error; it names no secret.
 func (b *Bucket) Credentials(ctx context.Context) (sigv4.Credentials, error) {
-	return b.credentials(ctx)
+	return b.key.credentials(ctx)
 }
 
 // CredentialSource says where the key in use is from, as the AWS SDK names it:
@@ -39,7 +45,18 @@ func (b *Bucket) Credentials(ctx context.Context) (sigv4.Credentials, error) {
 // "CredentialsEndpointProvider" (containers), "EC2RoleProvider", …; or
 // "Config.Credentials". It fetches the key if there is none yet.
 func (b *Bucket) CredentialSource(ctx context.Context) (string, error) {
-	return b.source(ctx)
+	return b.key.source(ctx)
+}
+
+// SigningCredentials returns the key of Config.Signer, as Credentials does; the
+// same as that one when there is no other.
+func (b *Bucket) SigningCredentials(ctx context.Context) (sigv4.Credentials, error) {
+	return b.signer.credentials(ctx)
+}
+
+// SigningSource says where the key of Config.Signer is from.
+func (b *Bucket) SigningSource(ctx context.Context) (string, error) {
+	return b.signer.source(ctx)
 }
 
 // awsConfig is the AWS configuration for c. Without c.Credentials it reads
@@ -54,12 +71,22 @@ func awsConfig(ctx context.Context, c Config) (aws.Config, error) {
 		return aws.Config{Region: region, Credentials: provider(c.Credentials)}, nil
 	}
 	client := awshttp.NewBuildableClient().WithTimeout(httpLimit)
-	cfg, err := config.LoadDefaultConfig(ctx,
+	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
 		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }),
 		// Credentials are said to end when they do. That we are early is our task.
 		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow, o.ExpiryWindowJitterFrac = 0, 0 }),
-	)
+	}
+	if c.CredentialsFile != "" {
+		options = append(options, config.WithSharedCredentialsFiles([]string{c.CredentialsFile}))
+		if c.Profile == "" {
+			c.Profile = config.DefaultSharedConfigProfile
+		}
+	}
+	if c.Profile != "" {
+		options = append(options, config.WithSharedConfigProfile(c.Profile))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load AWS configuration: %v", err)
 	}
@@ -79,28 +106,29 @@ func awsConfig(ctx context.Context, c Config) (aws.Config, error) {
 
 // useCredentials makes the signer and the SDK use the same credentials: those
 // given, or those that cfg finds.
-func (b *Bucket) useCredentials(given func(context.Context) (sigv4.Credentials, error), cfg *aws.Config) {
+func (b *Bucket) useCredentials(given func(context.Context) (sigv4.Credentials, error), cfg *aws.Config) key {
 	if given != nil {
-		b.credentials = given
-		b.source = func(context.Context) (string, error) { return givenSource, nil }
-		return
+		return key{given, func(context.Context) (string, error) { return givenSource, nil }}
 	}
 	k := &keeper{fetch: anew(cfg.Credentials), now: b.clock.bucketNow, log: b.clock.log}
-	b.credentials = func(ctx context.Context) (sigv4.Credentials, error) {
-		h, err := k.get(ctx)
-		if err != nil {
-			return sigv4.Credentials{}, err
-		}
-		return h.Credentials, nil
+	found := key{
+		func(ctx context.Context) (sigv4.Credentials, error) {
+			h, err := k.get(ctx)
+			if err != nil {
+				return sigv4.Credentials{}, err
+			}
+			return h.Credentials, nil
+		},
+		func(ctx context.Context) (string, error) {
+			h, err := k.get(ctx)
+			if err != nil {
+				return "", err
+			}
+			return h.source, nil
+		},
 	}
-	b.source = func(ctx context.Context) (string, error) {
-		h, err := k.get(ctx)
-		if err != nil {
-			return "", err
-		}
-		return h.source, nil
-	}
-	cfg.Credentials = provider(b.credentials)
+	cfg.Credentials = provider(found.credentials)
+	return found
 }
 
 // provider shows our credentials to the SDK.

@@ -16,6 +16,8 @@ import (
 )
 
 // Uploads in parts. The parts themselves come from browsers, by presigned URLs.
+// What writes below incoming/ is done with the signer's key; unfinished uploads
+// are found and aborted with the other, which sweeps.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 
 // pageOf is how much S3 lists at once at most.
@@ -23,7 +25,7 @@ const pageOf = 1000
 
 // CreateMultipart implements [postern.Bucket]. It needs s3:PutObject.
 func (b *Bucket) CreateMultipart(ctx context.Context, key, contentType string, metadata map[string]string) (string, error) {
-	out, err := b.api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+	out, err := b.signing.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket: &b.name, Key: &key, ContentType: &contentType, Metadata: metadata,
 	})
 	if err != nil {
@@ -41,7 +43,7 @@ func (b *Bucket) Parts(ctx context.Context, key, uploadID string) ([]postern.Par
 		if last > 0 {
 			in.PartNumberMarker = aws.String(strconv.Itoa(int(last)))
 		}
-		out, err := b.api.ListParts(ctx, in)
+		out, err := b.signing.ListParts(ctx, in)
 		if err != nil {
 			return nil, fault("list parts", err)
 		}
@@ -81,7 +83,7 @@ func (b *Bucket) CompleteMultipart(ctx context.Context, key, uploadID string, pa
 	if b.ifNoneMatch {
 		in.IfNoneMatch = aws.String("*")
 	}
-	_, err := b.api.CompleteMultipartUpload(ctx, in)
+	_, err := b.signing.CompleteMultipartUpload(ctx, in)
 	return completeFault(err)
 }
 

@@ -56,16 +56,33 @@ func openProgram(ctx context.Context, c programConfig) (*program, error) {
 
 // ownBucket says how a bucket of your own is reached.
 func (s *settings) ownBucket(logger *slog.Logger) (*s3.Config, error) {
-	conf := &s3.Config{Bucket: s.bucket, Region: s.region, Endpoint: s.endpoint, PathStyle: s.pathStyle, Logger: logger}
-	if s.accessKey != "" {
-		secret, err := secretFrom(s.secretKey, s.secretKeyFile)
-		if err != nil {
-			return nil, err
-		}
-		credentials := sigv4.Credentials{AccessKeyID: s.accessKey, SecretAccessKey: secret}
-		conf.Credentials = func(context.Context) (sigv4.Credentials, error) { return credentials, nil }
+	conf := &s3.Config{
+		Bucket: s.bucket, Region: s.region, Endpoint: s.endpoint, PathStyle: s.pathStyle, Logger: logger,
+		Profile: s.profile, CredentialsFile: s.credentialsFile,
 	}
-	return conf, nil
+	var err error
+	if conf.Credentials, err = keyGiven(s.accessKey, s.secretKey, s.secretKeyFile); err != nil {
+		return nil, err
+	}
+	if s.signerAccessKey == "" && s.signerProfile == "" {
+		return conf, nil
+	}
+	conf.Signer = &s3.Signer{Profile: s.signerProfile, CredentialsFile: s.credentialsFile}
+	conf.Signer.Credentials, err = keyGiven(s.signerAccessKey, s.signerSecretKey, s.signerSecretKeyFile)
+	return conf, err
+}
+
+// keyGiven is a key that stands in the settings; nil: none does.
+func keyGiven(id, secret, file string) (func(context.Context) (sigv4.Credentials, error), error) {
+	if id == "" {
+		return nil, nil
+	}
+	secret, err := secretFrom(secret, file)
+	if err != nil {
+		return nil, err
+	}
+	credentials := sigv4.Credentials{AccessKeyID: id, SecretAccessKey: secret}
+	return func(context.Context) (sigv4.Credentials, error) { return credentials, nil }, nil
 }
 
 func (s *settings) handlerConfig() postern.HandlerConfig {

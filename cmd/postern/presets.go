@@ -29,9 +29,9 @@ func presetsCommand(stdout io.Writer, getenv func(string) string) *cli.Command {
 				return err
 			}
 			if c.Bool("json") {
-				return printJSON(stdout, presetsJSON(list, s.server))
+				return printJSON(stdout, presetsJSON(list, s.target()))
 			}
-			return printPresets(stdout, list, s.server)
+			return printPresets(stdout, list, s.target())
 		},
 	}
 }
@@ -51,26 +51,15 @@ func fullPresets(s *settings) ([]postern.Preset, error) {
 	return list, nil
 }
 
-// transfers is how a preset's files travel to a server: whole, in parts, or
-// both, by size.
-func transfers(p *postern.Preset, on postern.Provider) []postern.Transfer {
-	if p.Transfer != postern.Auto {
-		return []postern.Transfer{p.Transfer}
-	}
-	whole := on.Whole()
-	switch {
-	case p.MaxBytes < p.MultipartFrom:
-		return []postern.Transfer{whole}
-	case p.MinBytes >= p.MultipartFrom && whole == postern.Put:
-		return []postern.Transfer{postern.Multi}
-	}
-	return []postern.Transfer{whole, postern.Multi}
+// target is what is known of the bucket without asking anybody.
+func (s *settings) target() *postern.Target {
+	return &postern.Target{Provider: s.server, Apart: s.bucket != "" && (s.signerAccessKey != "" || s.signerProfile != "")}
 }
 
 // travel says the same for people: "POST; in parts from 64 MiB".
-func travel(p *postern.Preset, on postern.Provider) string {
+func travel(p *postern.Preset, to *postern.Target) string {
 	var words []string
-	for _, t := range transfers(p, on) {
+	for _, t := range p.Transfers(to) {
 		if t != postern.Multi {
 			words = append(words, strings.ToUpper(string(t)))
 		} else if len(words) > 0 {
@@ -91,7 +80,7 @@ func inMebibytes(n int64) string {
 	return fmt.Sprintf("%d MiB", n/mib)
 }
 
-func printPresets(w io.Writer, list []postern.Preset, on postern.Provider) error {
+func printPresets(w io.Writer, list []postern.Preset, to *postern.Target) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "PRESET\tTYPES\tFROM\tUP TO\tSENT BY\tPIXELS\tGRANT\tVARIANTS")
 	for i := range list {
@@ -105,7 +94,7 @@ func printPresets(w io.Writer, list []postern.Preset, on postern.Provider) error
 			variants[j] = fmt.Sprintf("%s %d", v.Name, v.Box)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, strings.Join(types, " "),
-			postern.Bytes(p.MinBytes), postern.Bytes(p.MaxBytes), travel(p, on), megapixels(p.Pixels.MaxPixels), lifetime(p.Life), strings.Join(variants, ", "))
+			postern.Bytes(p.MinBytes), postern.Bytes(p.MaxBytes), travel(p, to), megapixels(p.Pixels.MaxPixels), lifetime(p.Life), strings.Join(variants, ", "))
 	}
 	return t.Flush()
 }
@@ -133,10 +122,10 @@ type presetJSON struct {
 	Transfers     []postern.Transfer `json:"transfers"` // those used there: whole files first, then parts
 }
 
-func presetsJSON(list []postern.Preset, on postern.Provider) []presetJSON {
+func presetsJSON(list []postern.Preset, to *postern.Target) []presetJSON {
 	out := make([]presetJSON, len(list))
 	for i, p := range list {
-		out[i] = presetJSON{p, p.Life.String(), p.MultipartLife.String(), on.Name, transfers(&p, on)}
+		out[i] = presetJSON{p, p.Life.String(), p.MultipartLife.String(), to.Provider.Name, p.Transfers(to)}
 	}
 	return out
 }

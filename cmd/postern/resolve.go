@@ -128,18 +128,40 @@ func (s *settings) validate() error {
 		return err
 	}
 	switch {
-	case s.secretKey != "" && s.secretKeyFile != "":
-		return misused("Keep one of them.", "the secret key is given twice, by %s and by a file", s.from["secret-key"].name)
 	case s.secret != "" && s.secretFile != "":
 		return misused("Keep one of them.", "the sealing secret is given twice, by %s and by a file", s.from["secret"].name)
 	case s.bucket == "" && s.endpoint != "" && s.from["endpoint"].kind != "env":
 		return misused("Name it with --bucket.", "there is an endpoint (%s) but no bucket", s.from["endpoint"].name)
 	case s.bucket == "":
 		return nil // access keys in the environment are not for us
-	case s.accessKey == "" && (s.secretKey != "" || s.secretKeyFile != ""):
-		return misused("Give its id with --access-key or POSTERN_ACCESS_KEY.", "there is the secret of an access key but not its id")
-	case s.accessKey != "" && s.secretKey == "" && s.secretKeyFile == "":
-		return misused("Give its secret as POSTERN_SECRET_KEY or with --secret-key-file.", "there is an access key without its secret")
+	}
+	return s.validateKeys()
+}
+
+// validateKeys refuses keys that are given by halves or in two ways: which one
+// counts must not be a riddle.
+func (s *settings) validateKeys() error {
+	for _, k := range []struct{ name, variable, id, secret, file, profile string }{
+		{"access-key", "POSTERN_SECRET_KEY", s.accessKey, s.secretKey, s.secretKeyFile, s.profile},
+		{"signer-access-key", "POSTERN_SIGNER_SECRET_KEY", s.signerAccessKey, s.signerSecretKey, s.signerSecretKeyFile, s.signerProfile},
+	} {
+		secret := strings.Replace(k.name, "access", "secret", 1)
+		given := k.secret != "" || k.file != ""
+		switch {
+		case k.secret != "" && k.file != "":
+			return misused("Keep one of them.", "the %s is given twice, by %s and by a file", strings.ReplaceAll(secret, "-", " "), s.from[secret].name)
+		case k.id == "" && given:
+			return misused("Give its id with --"+k.name+".", "there is the secret of an access key (%s) but not its id", k.variable)
+		case k.id != "" && !given:
+			return misused(fmt.Sprintf("Give its secret as %s or with --%s-file.", k.variable, secret), "there is an access key (%s) without its secret", s.from[k.name])
+		case k.id != "" && k.profile != "":
+			return misused("Keep one of them.", "there is an access key (%s) and a profile (%s)", s.from[k.name], k.profile)
+		}
+	}
+	if s.credentialsFile != "" {
+		if _, err := os.Stat(s.credentialsFile); err != nil {
+			return misused(`"postern setup" writes one.`, "read credentials (%s): %w", s.from["credentials-file"], err)
+		}
 	}
 	return nil
 }

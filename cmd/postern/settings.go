@@ -34,6 +34,10 @@ type settings struct {
 	pathStyle                           bool
 	bucketURL                           string
 	accessKey, secretKey, secretKeyFile string
+	profile, credentialsFile            string
+
+	signerAccessKey, signerSecretKey, signerSecretKeyFile string
+	signerProfile                                         string
 
 	secret, secretFile string
 
@@ -169,6 +173,36 @@ func table() []setting {
 			name: "secret-key-file", env: []string{"POSTERN_SECRET_KEY_FILE"}, category: keysAndSuch,
 			usage: "`file` that holds the secret of the access key; or give it as POSTERN_SECRET_KEY",
 			into:  func(s *settings) any { return &s.secretKeyFile },
+		},
+		{
+			name: "profile", env: []string{"POSTERN_PROFILE"}, category: ownBucket,
+			usage: "`name` of the profile in AWS's configuration files that has the key for the bucket",
+			into:  func(s *settings) any { return &s.profile },
+		},
+		{
+			name: "credentials-file", env: []string{"POSTERN_CREDENTIALS_FILE"}, category: keysAndSuch,
+			usage: "`file` of profiles with keys, as AWS has it, to read instead of ~/.aws/credentials; \"postern setup\" writes one",
+			into:  func(s *settings) any { return &s.credentialsFile },
+		},
+		{
+			name: "signer-profile", env: []string{"POSTERN_SIGNER_PROFILE"}, category: ownBucket,
+			usage: "`name` of the profile that has the key that signs uploads, when it is not the one for the bucket",
+			into:  func(s *settings) any { return &s.signerProfile },
+		},
+		{
+			name: "signer-access-key", env: []string{"POSTERN_SIGNER_ACCESS_KEY"}, category: ownBucket,
+			usage: "access key `id` that signs uploads, when it is not the one for the bucket: it needs to put objects below incoming/, no more",
+			into:  func(s *settings) any { return &s.signerAccessKey },
+		},
+		{
+			name: "signer-secret-key", env: []string{"POSTERN_SIGNER_SECRET_KEY"}, secret: true, apart: true,
+			usage: "secret of the access key that signs uploads",
+			into:  func(s *settings) any { return &s.signerSecretKey },
+		},
+		{
+			name: "signer-secret-key-file", env: []string{"POSTERN_SIGNER_SECRET_KEY_FILE"}, category: keysAndSuch,
+			usage: "`file` that holds the secret of the access key that signs uploads; or give it as POSTERN_SIGNER_SECRET_KEY",
+			into:  func(s *settings) any { return &s.signerSecretKeyFile },
 		},
 		{
 			name: "secret", env: []string{"POSTERN_SECRET"}, secret: true, apart: true,

@@ -145,7 +145,7 @@ func TestResolve_Contradictions(t *testing.T) {
 		want string
 	}{
 		"secret twice":       {map[string]string{"POSTERN_SECRET": "a", "POSTERN_SECRET_FILE": "b"}, "sealing secret is given twice"},
-		"secret key twice":   {map[string]string{"POSTERN_SECRET_KEY": "a", "POSTERN_SECRET_KEY_FILE": "b"}, "secret key is given twice"},
+		"secret key twice":   {map[string]string{"POSTERN_BUCKET": "b", "POSTERN_SECRET_KEY": "a", "POSTERN_SECRET_KEY_FILE": "b"}, "secret key is given twice"},
 		"key without secret": {map[string]string{"POSTERN_BUCKET": "b", "POSTERN_ACCESS_KEY": "a"}, "without its secret"},
 		"secret without key": {map[string]string{"POSTERN_BUCKET": "b", "POSTERN_SECRET_KEY": "a"}, "not its id"},
 		"equal ports":        {map[string]string{"POSTERN_LISTEN": "127.0.0.1:9000"}, "both have port 9000"},

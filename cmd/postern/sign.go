@@ -156,8 +156,11 @@ func refused(err error) error {
 		return fmt.Errorf("sign: %w", err)
 	}
 	hint := ""
-	if e.Field == "preset" {
+	switch {
+	case e.Field == "preset":
 		hint = `"postern presets" shows them.`
+	case errors.Is(err, postern.ErrTransfer):
+		hint = `"postern presets" shows how each travels here; the preset's own "transfer" decides, and a signing key of its own (--signer-profile) allows more.`
 	}
 	return misused(hint, "%s", e.Detail)
 }
@@ -200,7 +203,8 @@ func (s *settings) signingService(ctx context.Context) (*postern.Service, error)
 	service, err := postern.New(postern.Config{
 		Presets: s.presets, Secrets: secrets, Bucket: bucket, Records: struct{ postern.Records }{},
 		Target: postern.Target{
-			URL: target, Bucket: bucket.Name(), Region: bucket.Region(), Credentials: bucket.Credentials, Provider: s.provider(),
+			URL: target, Bucket: bucket.Name(), Region: bucket.Region(), Credentials: bucket.SigningCredentials,
+			Provider: s.provider(), Apart: conf.Signer != nil,
 		},
 	})
 	if err != nil {
