@@ -402,7 +402,7 @@ func Providers() []Provider {
 			Traps: []string{
 				"It judges a form by the bucket, not the key: a key limited to incoming/* cannot send forms there, and one that can may write anywhere. Use transfer: put with such keys.",
 				"A form is held in memory four times over, before anybody is authenticated: put a limit on bodies before it.",
-				"Nothing expires by itself: our own sweep is all that tidies up.",
+				"Nothing expires by itself: our own sweep is all that tidies up, and of several unfinished uploads of one key it is not told all.",
 			},
 			Source: "run: v1.8.0",
 		},

@@ -12,23 +12,6 @@ import (
 	"postern.example/postern/sigv4"
 )
 
-func TestConformance(t *testing.T) {
-	g := posterntest.Start(t, posterntest.Config{NoWorker: true})
-	posterntest.TestBucket(t, g.S3)
-	posterntest.TestTransfers(t, posterntest.TransferTarget{
-		Bucket: g.S3, Name: posterntest.BucketName, URL: g.BucketURL, Region: posterntest.Region, Credentials: g.Key, Provider: provider(t, "embedded"),
-	})
-}
-
-func provider(t *testing.T, name string) postern.Provider {
-	t.Helper()
-	p, ok := postern.ProviderByName(name)
-	if !ok {
-		t.Fatalf("no provider %q", name)
-	}
-	return p
-}
-
 func open(t *testing.T, endpoint, name string, key sigv4.Credentials) *s3.Bucket {
 	t.Helper()
 	b, err := s3.New(t.Context(), s3.Config{

@@ -11,17 +11,9 @@ import (
 	"testing"
 
 	"postern.example/postern"
-	"postern.example/postern/posterntest"
 	"postern.example/postern/s3"
 	"postern.example/postern/sigv4"
 )
-
-func TestMultipartConformance(t *testing.T) {
-	bucket := posterntest.StartBucket(t, posterntest.BucketConfig{Buckets: []string{"photos"}})
-	posterntest.TestMultipart(t, open(t, bucket.Endpoint, "photos", bucket.Key), posterntest.MultipartTarget{
-		URL: bucket.Endpoint + "/photos", Region: bucket.Region, Credentials: bucket.Key,
-	})
-}
 
 // What servers say when parts are to be joined. S3 may have said 200 already.
 func TestCompleteFaults(t *testing.T) {

@@ -6,10 +6,15 @@ package conform_test
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"postern.example/postern"
 	"postern.example/postern/posterntest"
@@ -40,6 +45,9 @@ func TestServers(t *testing.T) {
 			if doubt != "" {
 				return
 			}
+			if name == "minio" { // the one whose users are made by a call, and judged by the key of a form
+				t.Run("a signing key apart", func(t *testing.T) { apart(t, url, key, known) })
+			}
 			for _, d := range known {
 				if d.suite != transfers { // which looks itself
 					t.Run("still so: "+d.suite+" "+d.name, func(t *testing.T) { stillSo(t, server, d) })
@@ -55,16 +63,7 @@ func conforms(t *testing.T, name, endpoint, bucket string, key sigv4.Credentials
 	if !ok {
 		t.Fatalf("no provider %q", name)
 	}
-	b, err := s3.New(t.Context(), s3.Config{
-		Bucket: bucket, Endpoint: endpoint, PathStyle: true,
-		Credentials: func(context.Context) (sigv4.Credentials, error) { return key, nil },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	b := open(t, endpoint, bucket, key)
 	at := endpoint + "/" + bucket
 	t.Run(objects, func(t *testing.T) { posterntest.TestBucket(t, b, known.keys()...) })
 	t.Run(parts, func(t *testing.T) {
@@ -75,6 +74,47 @@ func conforms(t *testing.T, name, endpoint, bucket string, key sigv4.Credentials
 			Bucket: b, Name: bucket, URL: at, Region: b.Region(), Credentials: key, Provider: provider, Faults: known.faults(),
 		})
 	})
+}
+
+// apart runs the transfers again, signed by a key that may put below incoming/
+// and nothing else: nobody can have anything copied then, although the server
+// obeys the header.
+func apart(t *testing.T, endpoint string, key sigv4.Credentials, known differences) {
+	bucket := "conformance-" + strings.ToLower(rand.Text())
+	b := open(t, endpoint, bucket, key)
+	api := sts.New(sts.Options{
+		BaseEndpoint: &endpoint, Region: b.Region(), Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretAccessKey, ""),
+	})
+	allowed := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:PutObject","s3:AbortMultipartUpload","s3:ListMultipartUploadParts"],"Resource":["arn:aws:s3:::` + bucket + `/incoming/*"]}]}`
+	out, err := api.AssumeRole(t.Context(), &sts.AssumeRoleInput{
+		RoleArn: aws.String("arn:aws:iam::000000000000:role/signer"), RoleSessionName: aws.String("signer"), Policy: &allowed,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider, _ := postern.ProviderByName("minio")
+	faults := known.faults()
+	maps.DeleteFunc(faults, func(name, _ string) bool { return strings.Contains(name, "a copy of somebody else's object") })
+	posterntest.TestTransfers(t, posterntest.TransferTarget{
+		Bucket: b, Name: bucket, URL: endpoint + "/" + bucket, Region: b.Region(), Provider: provider, Faults: faults,
+		Credentials: sigv4.Credentials{AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken},
+	})
+}
+
+// open makes the bucket.
+func open(t *testing.T, endpoint, bucket string, key sigv4.Credentials) *s3.Bucket {
+	t.Helper()
+	b, err := s3.New(t.Context(), s3.Config{
+		Bucket: bucket, Endpoint: endpoint, PathStyle: true,
+		Credentials: func(context.Context) (sigv4.Credentials, error) { return key, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // stillSo demands that the suite fails without a difference that it goes
