@@ -27,9 +27,25 @@ const (
 	shutdownTime  = 10 * time.Second
 )
 
+// The users of the embedded bucket, who may do what they need and no more, as
+// docs/provision.md has it for a bucket of your own: the owner's key makes the
+// bucket, and nothing else.
+const (
+	EmbeddedSigner = "signer"
+	EmbeddedWorker = "worker"
+
+	bucketARN    = "arn:aws:s3:::" + EmbeddedBucket
+	signerPolicy = `{"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Action": ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], "Resource": ["` + bucketARN + `/incoming/*"]}]}`
+	workerPolicy = `{"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Action": ["s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], "Resource": ["` + bucketARN + `/incoming/*"]},
+		{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "Resource": ["` + bucketARN + `/images/*"]},
+		{"Effect": "Allow", "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads"], "Resource": ["` + bucketARN + `"]}]}`
+)
+
 // openEmbedded serves the bucket in the folder. We reach it ourselves as we
 // would reach AWS.
-func (g *Gate) openEmbedded(ctx context.Context, c *Config, key sigv4.Credentials) (err error) {
+func (g *Gate) openEmbedded(ctx context.Context, c *Config, keys *folder.Keys) (err error) {
 	if c.BucketListener == nil {
 		if c.BucketListener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", bucketAddress); err != nil {
 			return err
@@ -39,7 +55,11 @@ func (g *Gate) openEmbedded(ctx context.Context, c *Config, key sigv4.Credential
 		c.Provider, _ = postern.ProviderByName("embedded")
 	}
 	g.Embedded, err = s3d.New(s3d.Config{
-		Dir: filepath.Join(c.Dir, folder.BucketDir), Keys: []sigv4.Credentials{key}, Logger: c.Logger,
+		Dir: filepath.Join(c.Dir, folder.BucketDir), Keys: []sigv4.Credentials{keys.Credentials()}, Logger: c.Logger,
+		Users: []s3d.User{
+			{Name: EmbeddedSigner, Keys: []sigv4.Credentials{keys.Derived(EmbeddedSigner)}, Policies: [][]byte{[]byte(signerPolicy)}},
+			{Name: EmbeddedWorker, Keys: []sigv4.Credentials{keys.Derived(EmbeddedWorker)}, Policies: [][]byte{[]byte(workerPolicy)}},
+		},
 	})
 	if err != nil {
 		return errors.Join(err, c.BucketListener.Close())
@@ -48,25 +68,32 @@ func (g *Gate) openEmbedded(ctx context.Context, c *Config, key sigv4.Credential
 	g.serveEmbedded(ctx, c)
 
 	here := "http://" + reachable(c.BucketListener.Addr())
-	g.Bucket, err = s3.New(ctx, s3.Config{
-		Bucket: EmbeddedBucket, Endpoint: here, PathStyle: true, Logger: c.Logger,
-		Credentials: func(context.Context) (sigv4.Credentials, error) { return key, nil },
-	})
+	conf := s3.Config{Bucket: EmbeddedBucket, Endpoint: here, PathStyle: true, Logger: c.Logger, Credentials: always(keys.Credentials())}
+	owners, err := s3.New(ctx, conf)
 	if err != nil {
 		return err
 	}
-	if err := g.Bucket.Create(ctx); err != nil {
+	if err := owners.Create(ctx); err != nil {
 		return fmt.Errorf("create embedded bucket: %w", err)
 	}
 	if len(c.Pages) > 0 {
-		if err := g.Bucket.PutCORS(ctx, corsRules(c.Pages)); err != nil {
+		if err := owners.PutCORS(ctx, corsRules(c.Pages)); err != nil {
 			return fmt.Errorf("set CORS of embedded bucket: %w", err)
 		}
+	}
+	conf.Credentials = always(keys.Derived(EmbeddedWorker))
+	conf.Signer = &s3.Signer{Credentials: always(keys.Derived(EmbeddedSigner))}
+	if g.Bucket, err = s3.New(ctx, conf); err != nil {
+		return err
 	}
 	if g.target = c.BucketURL; g.target == "" {
 		g.target = here + "/" + EmbeddedBucket
 	}
 	return nil
+}
+
+func always(c sigv4.Credentials) func(context.Context) (sigv4.Credentials, error) {
+	return func(context.Context) (sigv4.Credentials, error) { return c, nil }
 }
 
 // serveEmbedded serves the bucket and has it swept until the gate is closed.

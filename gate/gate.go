@@ -102,7 +102,7 @@ func Open(ctx context.Context, c Config) (g *Gate, err error) {
 		return g, err
 	}
 	if c.S3 == nil {
-		err = g.openEmbedded(ctx, &c, keys.Credentials())
+		err = g.openEmbedded(ctx, &c, keys)
 	} else {
 		err = g.openOwn(ctx, &c)
 	}
@@ -114,7 +114,7 @@ func Open(ctx context.Context, c Config) (g *Gate, err error) {
 	}
 	target := postern.Target{
 		URL: g.target, Bucket: g.Bucket.Name(), Region: g.Bucket.Region(), Provider: c.Provider, Skew: g.Bucket.Skew,
-		Credentials: g.Bucket.SigningCredentials, LinkCredentials: g.Bucket.Credentials, Apart: c.S3 != nil && c.S3.Signer != nil,
+		Credentials: g.Bucket.SigningCredentials, LinkCredentials: g.Bucket.Credentials, Apart: c.S3 == nil || c.S3.Signer != nil,
 	}
 	if !target.SignsURLs() {
 		c.Logger.WarnContext(ctx, "files go by form only: the key that signs uploads can also read, and this server may obey headers that are not signed; give uploads a signing key of their own",

@@ -122,6 +122,20 @@ func TestEmbedded(t *testing.T) {
 				t.Errorf("the bucket is at %s", g.BucketURL())
 			}
 			once(t, at)
+			// What signs and what works are not the owner's keys, and may not more than they need.
+			if err := g.Bucket.Put(t.Context(), "incoming/x", "image/png", []byte("x")); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+				t.Errorf("the worker writes below incoming/: %v", err)
+			}
+			signer, err := s3.New(t.Context(), s3.Config{Bucket: gate.EmbeddedBucket, Endpoint: strings.TrimSuffix(g.BucketURL(), "/"+gate.EmbeddedBucket), PathStyle: true, Credentials: g.Bucket.SigningCredentials})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if list, err := signer.List(t.Context(), "images/", "", 10); err == nil {
+				t.Errorf("the signer lists %v", list)
+			}
+			if err := signer.Put(t.Context(), "images/x", "image/png", []byte("x")); err == nil {
+				t.Error("the signer writes below images/")
+			}
 		})
 	}
 	g, err := gate.Open(t.Context(), gate.Config{Dir: dir, BucketListener: anyPort()})

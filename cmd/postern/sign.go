@@ -188,7 +188,7 @@ func (s *settings) signingService(ctx context.Context) (*postern.Service, error)
 	if s.bucket == "" {
 		conf = &s3.Config{
 			Bucket: gate.EmbeddedBucket, Endpoint: "http://" + listenAddr(s.bucketListen).String(), PathStyle: true,
-			Credentials: func(context.Context) (sigv4.Credentials, error) { return keys.Credentials(), nil },
+			Credentials: func(context.Context) (sigv4.Credentials, error) { return keys.Derived(gate.EmbeddedSigner), nil },
 		}
 	} else if conf, err = s.ownBucket(nil); err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package folder
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/json"
@@ -27,6 +29,20 @@ type Keys struct {
 // Credentials is the embedded bucket's key.
 func (k *Keys) Credentials() sigv4.Credentials {
 	return sigv4.Credentials{AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey}
+}
+
+// Derived is the key of a user of the embedded bucket, who may do less than its
+// owner. It follows from the owner's key, so that nothing more has to be kept.
+func (k *Keys) Derived(user string) sigv4.Credentials {
+	derive := func(what string) []byte {
+		mac := hmac.New(sha256.New, []byte(k.SecretAccessKey))
+		mac.Write([]byte("embedded bucket, " + what + " of the user " + user)) //nolint:errcheck // it never fails
+		return mac.Sum(nil)
+	}
+	return sigv4.Credentials{
+		AccessKeyID:     "PU" + strings.TrimRight(base32.StdEncoding.EncodeToString(derive("id")[:12]), "="),
+		SecretAccessKey: base64.RawURLEncoding.EncodeToString(derive("secret")),
+	}
 }
 
 // What is in the folder.

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"postern.example/postern/sigv4"
 )
 
 func TestOpenKeys_MadeOnceAndKept(t *testing.T) {
@@ -65,5 +67,33 @@ func TestOpenKeys_Damaged(t *testing.T) {
 		if b, _ := os.ReadFile(filepath.Join(dir, KeysFile)); string(b) != text {
 			t.Errorf("%s: the file was written over", name)
 		}
+	}
+}
+
+// Users' keys are the same each time, each another's, and tell nothing of the
+// owner's.
+func TestDerived(t *testing.T) {
+	dir := t.TempDir()
+	k, err := OpenKeys(dir, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenKeys(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, worker, owner := k.Derived("signer"), k.Derived("worker"), k.Credentials()
+	if signer != again.Derived("signer") || worker != again.Derived("worker") {
+		t.Error("the keys of users change")
+	}
+	seen := map[string]bool{}
+	for _, c := range []sigv4.Credentials{signer, worker, owner} {
+		seen[c.AccessKeyID], seen[c.SecretAccessKey] = true, true
+		if len(c.SecretAccessKey) < 40 {
+			t.Errorf("%s has a short secret", c.AccessKeyID)
+		}
+	}
+	if len(seen) != 6 {
+		t.Errorf("%d different texts in three keys", len(seen))
 	}
 }
