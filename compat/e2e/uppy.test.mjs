@@ -170,11 +170,15 @@ for (const version of [5, 6]) {
       await state(page, 'complete');
       const up = await settled(gate, file.name);
       assert.deepEqual([up.state, up.size], ['ready', file.buffer.length]);
-      const [first, second, ...more] = gate.line.seen.filter((r) => r.part === 2);
-      assert.deepEqual([second.status, more], [200, []]);
+      // On a busy machine the next permission may be late as well: what counts is
+      // that a late one stores nothing, and that a new one is had until one is in time.
+      const tries = gate.line.seen.filter((r) => r.part === 2);
+      const [first, last] = [tries.at(0), tries.at(-1)];
+      assert.ok(tries.length >= 2);
+      assert.deepEqual(tries.filter((r) => r.status === 200), [last]);
       // Uppy 5 gives up what it knows to be late before the bucket says so.
       assert.equal(first.status, version === 5 ? 'gone' : 403);
-      assert.notEqual(first.signed, second.signed);
+      assert.notEqual(first.signed, last.signed);
     });
 
     test('a type that is not allowed, in our words where it shows them', async (t) => {
