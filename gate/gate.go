@@ -12,8 +12,8 @@ import (
 
 	"postern.example/postern"
 	"postern.example/postern/compat"
+	"postern.example/postern/internal/decoder"
 	"postern.example/postern/internal/folder"
-	"postern.example/postern/internal/imaging"
 	"postern.example/postern/internal/s3d"
 	"postern.example/postern/internal/worker"
 	"postern.example/postern/records"
@@ -59,6 +59,9 @@ type Config struct {
 	// Workers is how many pictures are checked at a time; default: as many as
 	// there are processors.
 	Workers int
+	// Children lets pictures be opened in child processes, as many as Workers;
+	// default: they are opened in this one. It is what [Hook] returned.
+	Children Children
 	// Logger gets what happens, and never a secret. Nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -70,8 +73,10 @@ type Gate struct {
 	Bucket   *s3.Bucket
 	Records  *records.Records
 	Worker   *worker.Worker
-	Embedded *s3d.Server // nil with a bucket of your own
+	Embedded *s3d.Server      // nil with a bucket of your own
+	Decoder  *decoder.Decoder // nil when pictures are opened in this process
 
+	engine   worker.Engine
 	target   string
 	api      http.Handler
 	patterns []string
@@ -127,8 +132,11 @@ func Open(ctx context.Context, c Config) (g *Gate, err error) {
 	if err != nil {
 		return g, fmt.Errorf("make service: %w", err)
 	}
+	if err := g.openEngine(ctx, &c); err != nil {
+		return g, err
+	}
 	g.Worker, err = worker.New(worker.Config{
-		Service: g.Service, Bucket: g.Bucket, Queue: g.Records, Engine: imaging.Engine{},
+		Service: g.Service, Bucket: g.Bucket, Queue: g.Records, Engine: g.engine,
 		Concurrency: c.Workers, Logger: c.Logger,
 	})
 	if err != nil {

@@ -21,7 +21,11 @@ import (
 	"postern.example/postern/sigv4"
 )
 
+// children is of the test binary.
+var children gate.Children
+
 func TestMain(m *testing.M) {
+	children = gate.Hook()
 	code := m.Run()
 	if err := os.RemoveAll(folder); err != nil {
 		code = 1
@@ -66,6 +70,10 @@ type upload struct {
 	State    postern.State
 	Grant    *posterntest.Grant
 	Variants []struct{ URL string }
+	Problem  struct {
+		Code   postern.Code
+		Detail string
+	}
 }
 
 func call(t *testing.T, method, url, body string) (u upload) {

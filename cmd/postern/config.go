@@ -11,14 +11,15 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"postern.example/postern"
+	"postern.example/postern/gate"
 )
 
-func configCommand(stdout io.Writer, getenv func(string) string) *cli.Command {
+func configCommand(stdout io.Writer, getenv func(string) string, children gate.Children) *cli.Command {
 	return &cli.Command{
 		Name:  "config",
 		Usage: "show the settings in effect and where each comes from, secrets masked, and what the bucket's server can do",
 		Flags: append(flags(), jsonFlag()),
-		Action: func(_ context.Context, c *cli.Command) error {
+		Action: func(ctx context.Context, c *cli.Command) error {
 			s, err := resolve(onCommandLine(c), getenv)
 			if err != nil {
 				return err
@@ -29,7 +30,10 @@ func configCommand(stdout io.Writer, getenv func(string) string) *cli.Command {
 			if err := printTable(stdout, effective(s)); err != nil {
 				return err
 			}
-			return printServer(stdout, s)
+			if err := printServer(stdout, s); err != nil {
+				return err
+			}
+			return printDecode(ctx, stdout, s, children)
 		},
 	}
 }
@@ -114,6 +118,25 @@ func printServer(w io.Writer, s *settings) error {
 		name = ""
 	}
 	fmt.Fprintf(t, "known from\t%s\n", s.server.Source)
+	return t.Flush()
+}
+
+// printDecode tells where images are opened, and what holds it.
+func printDecode(ctx context.Context, w io.Writer, s *settings, children gate.Children) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if s.decode != inChildren {
+		fmt.Fprint(t, "\nimages\topened in the gate's own process\n")
+		return t.Flush()
+	}
+	has, lacks, err := children.Limits(ctx, s.presets)
+	if err != nil {
+		return failed(`With "--decode process" images are opened in the gate's own process.`, "%w", err)
+	}
+	fmt.Fprint(t, "\nimages\topened in child processes\n")
+	fmt.Fprintf(t, "held by\t%s\n", strings.Join(has, "; "))
+	if len(lacks) > 0 {
+		fmt.Fprintf(t, "not held by\t%s\n", strings.Join(lacks, "; "))
+	}
 	return t.Flush()
 }
 

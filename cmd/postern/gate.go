@@ -24,8 +24,9 @@ type program struct {
 // programConfig is what the parts need beyond the settings.
 type programConfig struct {
 	*settings
-	pageAddr       net.Addr     // where the page listens
-	bucketListener net.Listener // where the embedded bucket is to listen; nil with a bucket of your own
+	pageAddr       net.Addr      // where the page listens
+	bucketListener net.Listener  // where the embedded bucket is to listen; nil with a bucket of your own
+	children       gate.Children // zero: pictures are opened in this process
 	log            *slog.Logger
 }
 
@@ -37,7 +38,7 @@ func openProgram(ctx context.Context, c programConfig) (*program, error) {
 	}
 	conf := gate.Config{
 		Dir: c.data, Taken: true, Presets: c.presets, Secrets: secrets, BucketURL: c.bucketURL, BucketListener: c.bucketListener,
-		Pages: append(c.pageOrigins(c.pageAddr.String()), c.origins...), Workers: c.workers, Logger: c.log,
+		Pages: append(c.pageOrigins(c.pageAddr.String()), c.origins...), Workers: c.workers, Children: c.children, Logger: c.log,
 		Handler: c.handlerConfig(), Provider: c.provider(), Compat: c.compat,
 	}
 	if c.bucketListener == nil {

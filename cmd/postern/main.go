@@ -16,18 +16,22 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"postern.example/postern/gate"
 	"postern.example/postern/internal/folder"
 )
 
-func main() { os.Exit(mainCode()) }
+func main() {
+	children := gate.Hook() // first of all: this process may be one of them
+	os.Exit(mainCode(children))
+}
 
-func mainCode() int {
+func mainCode(children gate.Children) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// Once the first signal has been seen the second one has its usual effect:
 	// the process ends at once, whatever it is waiting for.
 	context.AfterFunc(ctx, stop)
-	return run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr, os.Getenv)
+	return run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr, os.Getenv, children)
 }
 
 // Exit codes.
@@ -38,8 +42,8 @@ const (
 )
 
 // run is the whole program. Nothing below it exits or reads globals.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
-	err := root(stdin, stdout, stderr, getenv).Run(ctx, args)
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string, children gate.Children) int {
+	err := root(stdin, stdout, stderr, getenv, children).Run(ctx, args)
 	if err == nil {
 		return exitDone
 	}
@@ -82,7 +86,7 @@ listens on this machine only. Every setting is a flag, a variable and a key of
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings.`
 
-func root(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) *cli.Command {
+func root(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string, children gate.Children) *cli.Command {
 	cmd := &cli.Command{
 		Name:        "postern",
 		Usage:       "image uploads from the browser straight into your bucket: signed, checked, shown",
@@ -90,11 +94,11 @@ func root(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string)
 		Reader:      stdin, Writer: stdout, ErrWriter: stderr,
 		HideVersion: true, // there is a command for it
 		Commands: []*cli.Command{
-			serveCommand(stdout, stderr, getenv),
+			serveCommand(stdout, stderr, getenv, children),
 			bucketCommand(stdout, stderr, getenv),
 			signCommand(stdout, getenv),
 			presetsCommand(stdout, getenv),
-			configCommand(stdout, getenv),
+			configCommand(stdout, getenv, children),
 			versionCommand(stdout),
 		},
 		Action: func(_ context.Context, c *cli.Command) error { return cli.ShowRootCommandHelp(c) },

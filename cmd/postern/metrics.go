@@ -106,6 +106,14 @@ func (c *counts) Collect(out chan<- prometheus.Metric) {
 	gauge(desc("pixels_max", "The worker's budget of pixels."), float64(w.PixelsMax))
 	count(desc("sweep_faults_total", "Faults met by the sweep."), w.Swept.Faults)
 
+	if d := c.p.Decoder; d != nil {
+		s := d.Stats()
+		count(desc("decoders_started_total", "Child processes that were started to open images."), s.Started)
+		deaths := desc("decoder_deaths_total", "Child processes that ended at work, by whether the image led them there.", "cause")
+		count(deaths, s.Guilty, "image")
+		count(deaths, s.Deaths-s.Guilty, "other")
+	}
+
 	gauge(desc("bucket_clock_skew_seconds", "The bucket's clock minus ours, as measured; signatures are dated by it."), c.p.Bucket.Skew().Seconds())
 
 	if c.p.Embedded != nil {

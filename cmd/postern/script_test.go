@@ -24,11 +24,17 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"postern.example/postern/gate"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
 
+// children is of the test binary, which is the program as well.
+var children gate.Children
+
 func TestMain(m *testing.M) {
+	children = gate.Hook()
 	testscript.Main(m, map[string]func(){"postern": main})
 }
 

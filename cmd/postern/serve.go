@@ -12,11 +12,12 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"postern.example/postern/gate"
 	"postern.example/postern/internal/folder"
 	"postern.example/postern/internal/listen"
 )
 
-func serveCommand(stdout, stderr io.Writer, getenv func(string) string) *cli.Command {
+func serveCommand(stdout, stderr io.Writer, getenv func(string) string, children gate.Children) *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "run the gate: the API, the page, the worker and, unless you name one, a bucket",
@@ -34,13 +35,13 @@ or given back; a second one stops it at once.`,
 			if err != nil {
 				return err
 			}
-			return serve(ctx, s, stdout, stderr)
+			return serve(ctx, s, stdout, stderr, children)
 		},
 	}
 }
 
 // serve runs the gate until ctx is done.
-func serve(ctx context.Context, s *settings, stdout, stderr io.Writer) (err error) {
+func serve(ctx context.Context, s *settings, stdout, stderr io.Writer, children gate.Children) (err error) {
 	if err := s.checkReach(); err != nil {
 		return err
 	}
@@ -55,6 +56,9 @@ func serve(ctx context.Context, s *settings, stdout, stderr io.Writer) (err erro
 	}
 	defer lock.Close() //nolint:errcheck // nothing is written to it
 	c := programConfig{settings: s, log: s.logger(stderr)}
+	if s.decode == inChildren {
+		c.children = children
+	}
 	page, err := listenOn(ctx, "--listen", s.listen)
 	if err != nil {
 		return err

@@ -44,7 +44,7 @@ func startServe(t *testing.T, env map[string]string, args ...string) (page, buck
 	args = append([]string{
 		"postern", "serve", "--listen", "127.0.0.1:0", "--bucket-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
 	}, args...)
-	go func() { code <- run(ctx, args, strings.NewReader(""), &stdout, &stderr, envOf(env)) }()
+	go func() { code <- run(ctx, args, strings.NewReader(""), &stdout, &stderr, envOf(env), children) }()
 	t.Cleanup(func() {
 		cancel()
 		if c := <-code; c != exitDone {
@@ -119,7 +119,7 @@ func TestServe_BucketOfYourOwn(t *testing.T) {
 func TestRun_HintsGoToStderr(t *testing.T) {
 	inFolder(t)
 	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), []string{"postern", "serve", "--listen", ":1"}, io.MultiReader(), &stdout, &stderr, noEnv)
+	code := run(t.Context(), []string{"postern", "serve", "--listen", ":1"}, io.MultiReader(), &stdout, &stderr, noEnv, children)
 	if code != exitUsage || stdout.Len() != 0 || !strings.HasPrefix(stderr.String(), "postern: error: ") || !strings.Contains(stderr.String(), "\npostern: hint: ") {
 		t.Errorf("code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
 	}

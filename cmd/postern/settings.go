@@ -42,6 +42,7 @@ type settings struct {
 	secret, secretFile string
 
 	workers             int
+	decode              string
 	logFormat, logLevel string
 
 	presets []postern.Preset // from the file only
@@ -74,6 +75,9 @@ const (
 	keysAndSuch = "Secrets"
 	working     = "Working"
 )
+
+// inChildren has images opened in child processes.
+const inChildren = "child"
 
 // table lists every setting once: flags, variables, the file's keys, help,
 // "postern config" and the checks are all derived from it.
@@ -218,6 +222,11 @@ func table() []setting {
 			name: "workers", env: []string{"POSTERN_WORKERS"}, initial: "0", category: working,
 			usage: "check and render this `number` of images at a time; 0: as many as there are processors", check: isWorkers,
 			into: func(s *settings) any { return &s.workers },
+		},
+		{
+			name: "decode", env: []string{"POSTERN_DECODE"}, initial: inChildren, category: working,
+			usage: "open images in a `kind` of process: child: children that can do nothing else (\"postern config\" tells what holds them here), or process: the gate's own", check: oneOf(inChildren, "process"),
+			into: func(s *settings) any { return &s.decode },
 		},
 		{
 			name: "log-format", env: []string{"POSTERN_LOG_FORMAT"}, initial: "auto", category: working,

@@ -63,7 +63,8 @@ type Decoder struct {
 func MemoryFor(presets []postern.Preset) int64 {
 	var most int64
 	for _, p := range presets {
-		most = max(most, 16*p.Pixels.MaxPixels+2*p.MaxBytes)
+		side := int64(min(p.Pixels.MaxSide, 1<<20))
+		most = max(most, 16*min(p.Pixels.MaxPixels, side*side)+2*p.MaxBytes)
 	}
 	return most + 160e6
 }

@@ -28,7 +28,7 @@ func preset() *postern.Preset {
 
 func render(t testing.TB, src []byte) *postern.Rendering {
 	t.Helper()
-	r, err := Engine{}.Render(context.Background(), src, preset())
+	r, err := engine.Render(context.Background(), src, preset())
 	if err != nil {
 		t.Fatalf("render: %v", err)
 	}
@@ -47,7 +47,7 @@ func open(t testing.TB, b []byte) image.Image {
 // refused asserts that src is refused with the code, in words that say what.
 func refused(t *testing.T, what string, src []byte, want *postern.Error, says string) {
 	t.Helper()
-	_, err := Engine{}.Render(context.Background(), src, preset())
+	_, err := engine.Render(context.Background(), src, preset())
 	var e *postern.Error
 	if !errors.As(err, &e) || e.Code != want.Code {
 		t.Errorf("%s: %v, want %s", what, err, want.Code)
@@ -194,7 +194,7 @@ func TestThreat07_WrongKinds(t *testing.T) {
 	refused(t, "nothing", nil, postern.ErrEmpty, "0 bytes")
 	only := preset()
 	only.Types = []string{"image/png"}
-	if _, err := (Engine{}).Probe(photo.JPEG(photo.Options{Width: 10, Height: 10}), only); !errors.Is(err, postern.ErrTypeNotAllowed) {
+	if _, err := engine.Probe(photo.JPEG(photo.Options{Width: 10, Height: 10}), only); !errors.Is(err, postern.ErrTypeNotAllowed) {
 		t.Errorf("a JPEG where only PNG is allowed: %v", err)
 	}
 }
@@ -206,13 +206,13 @@ func TestThreat10_ParserConfusion(t *testing.T) {
 		"JPEG header, HTML":   "\xFF\xD8\xFF<script>alert(1)</script>",
 		"PNG header, PDF":     "\x89PNG\r\n\x1a\n%PDF-1.7 " + strings.Repeat(" ", 50),
 	} {
-		if _, err := (Engine{}).Render(context.Background(), []byte(src), preset()); err == nil {
+		if _, err := engine.Render(context.Background(), []byte(src), preset()); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
 	jpeg, png := photo.JPEG(photo.Options{Width: 60, Height: 40}), photo.PNG(photo.Options{Width: 60, Height: 40})
 	for name, src := range map[string][]byte{"JPEG head, PNG body": append(bytes.Clone(jpeg[:4]), png...), "PNG head, JPEG body": append(bytes.Clone(png[:8]), jpeg...)} {
-		if _, err := (Engine{}).Render(context.Background(), src, preset()); err == nil {
+		if _, err := engine.Render(context.Background(), src, preset()); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -262,7 +262,7 @@ func TestThreat11_Bombs(t *testing.T) {
 	small := photo.GIF(photo.Options{Width: 50, Height: 50}, 1)
 	binary.LittleEndian.PutUint16(small[6:], 1)
 	binary.LittleEndian.PutUint16(small[8:], 1)
-	if _, err := (Engine{}).Render(context.Background(), small, preset()); err == nil {
+	if _, err := engine.Render(context.Background(), small, preset()); err == nil {
 		t.Error("a GIF whose frame is larger than its canvas: accepted")
 	}
 	// A profile that unpacks to more than is kept is dropped.
@@ -274,11 +274,11 @@ func TestThreat11_Bombs(t *testing.T) {
 	// Exactly at the limits is fine.
 	p := preset()
 	p.Pixels.MaxPixels, p.Pixels.MaxSide = 300*200, 300
-	if _, err := (Engine{}).Render(context.Background(), photo.JPEG(photo.Options{Width: 300, Height: 200}), p); err != nil {
+	if _, err := engine.Render(context.Background(), photo.JPEG(photo.Options{Width: 300, Height: 200}), p); err != nil {
 		t.Errorf("exactly at the limits: %v", err)
 	}
 	p.Pixels.MaxPixels--
-	if _, err := (Engine{}).Render(context.Background(), photo.JPEG(photo.Options{Width: 300, Height: 200}), p); !errors.Is(err, postern.ErrTooManyPixels) {
+	if _, err := engine.Render(context.Background(), photo.JPEG(photo.Options{Width: 300, Height: 200}), p); !errors.Is(err, postern.ErrTooManyPixels) {
 		t.Errorf("one pixel over: %v", err)
 	}
 }
@@ -316,7 +316,7 @@ func TestDamage(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := (Engine{}).Render(ctx, photo.JPEG(photo.Options{Width: 300, Height: 200}), preset()); !errors.Is(err, context.Canceled) {
+	if _, err := engine.Render(ctx, photo.JPEG(photo.Options{Width: 300, Height: 200}), preset()); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -330,7 +330,7 @@ func TestQuality(t *testing.T) {
 	}
 	p := preset()
 	p.Quality = 100
-	r, err := Engine{}.Render(t.Context(), src, p)
+	r, err := engine.Render(t.Context(), src, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -432,7 +432,7 @@ func TestCameras(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := filepath.Base(f)
-		r, err := Engine{}.Render(t.Context(), src, preset())
+		r, err := engine.Render(t.Context(), src, preset())
 		switch {
 		case name == "corrupted.jpg":
 			if !errors.Is(err, postern.ErrTruncated) && !errors.Is(err, postern.ErrCorrupt) {

@@ -25,7 +25,7 @@ func tight() *postern.Preset {
 func FuzzProbe(f *testing.F) {
 	p := tight()
 	f.Fuzz(func(t *testing.T, src []byte) {
-		got, err := Engine{}.Probe(src, p)
+		got, err := engine.Probe(src, p)
 		if err != nil {
 			var e *postern.Error
 			if !errors.As(err, &e) || e.Detail == "" {
@@ -43,7 +43,7 @@ func FuzzProbe(f *testing.F) {
 func FuzzRender(f *testing.F) {
 	p := tight()
 	f.Fuzz(func(t *testing.T, src []byte) {
-		r, err := Engine{}.Render(context.Background(), src, p)
+		r, err := engine.Render(context.Background(), src, p)
 		if err != nil {
 			var e *postern.Error
 			if !errors.As(err, &e) || e.Detail == "" {

@@ -69,7 +69,7 @@ func TestThreat11_HollowHeaders(t *testing.T) {
 	for name, src := range map[string][]byte{"PNG": photo.PNGHeader(7000, 7000), "baseline": claim(0xC0), "progressive": claim(0xC2)} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := Engine{}.Render(context.Background(), src, preset())
+		_, err := engine.Render(context.Background(), src, preset())
 		runtime.ReadMemStats(&after)
 		if !errors.Is(err, postern.ErrCorrupt) {
 			t.Errorf("%s: %v", name, err)
@@ -124,7 +124,7 @@ func TestFirstFrameOnItsCanvas(t *testing.T) {
 }
 
 func TestSentenceJustAboveTheLimit(t *testing.T) {
-	_, err := Engine{}.Probe(photo.PNGHeader(7072, 7071), preset())
+	_, err := engine.Probe(photo.PNGHeader(7072, 7071), preset())
 	var e *postern.Error
 	if !errors.As(err, &e) || e.Code != postern.ErrTooManyPixels.Code || !strings.Contains(e.Detail, "has 50006112 pixels; up to 50000000 pixels") {
 		t.Errorf("%v", err)

@@ -25,7 +25,6 @@ import (
 	"time"
 
 	"postern.example/postern"
-	"postern.example/postern/internal/imaging"
 	"postern.example/postern/internal/s3d"
 	"postern.example/postern/internal/worker"
 	"postern.example/postern/records"
@@ -89,7 +88,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	h.bucket, h.records, h.queue, h.engine = bucket, r, r, imaging.Engine{}
+	h.bucket, h.records, h.queue, h.engine = bucket, r, r, engine
 	h.target = postern.Target{URL: listener.URL + "/photos", Bucket: "photos", Credentials: credentials}
 	h.service = h.newService(h.secrets, h.presets...)
 	return h
