@@ -3,7 +3,9 @@ package provision
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sort"
@@ -117,7 +119,8 @@ func split(existing string) (doc map[string]any, theirs, was []any, err error) {
 	d := json.NewDecoder(strings.NewReader(existing))
 	d.UseNumber()
 	doc = nil
-	if err := d.Decode(&doc); err != nil || doc == nil || d.More() {
+	err = d.Decode(&doc)
+	if _, more := d.Token(); err != nil || doc == nil || !errors.Is(more, io.EOF) {
 		return nil, nil, nil, fmt.Errorf("%w: the bucket's policy is not a JSON document", ErrWant)
 	}
 	var list []any

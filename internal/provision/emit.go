@@ -45,12 +45,3 @@ func notes(w *Want, mark string) string {
 	}
 	return b.String()
 }
-
-// withAccount is w as a tool sees it that fills the account in by itself.
-func (w *Want) withAccount(account string) *Want {
-	v := *w
-	if v.Account == "" {
-		v.Account = account
-	}
-	return &v
-}

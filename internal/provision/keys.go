@@ -97,7 +97,7 @@ func (c *Cloud) userSteps(ctx context.Context, kind string) ([]Step, error) {
 	}
 	steps := []Step{user, *policy}
 	if there {
-		more, err := c.foreignPolicies(ctx, kind)
+		more, err := c.foreignPolicies(ctx, c.user(kind))
 		if err != nil {
 			return nil, err
 		}
@@ -187,53 +187,6 @@ func decoded(doc *string) string {
 		return plain
 	}
 	return text
-}
-
-// foreignPolicies plan to take from our user what somebody else gave it: what it
-// may do beyond its policy, everybody may who holds its key.
-func (c *Cloud) foreignPolicies(ctx context.Context, kind string) ([]Step, error) {
-	w := &c.want
-	name, arn := w.UserName(kind), w.UserARN(kind)
-	inline, err := c.iam.ListUserPolicies(ctx, &iam.ListUserPoliciesInput{UserName: &name})
-	if noAPI(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, c.explain(err, Permission{"iam:ListUserPolicies", arn})
-	}
-	var steps []Step
-	for _, policy := range inline.PolicyNames {
-		if policy == PolicyName(kind) {
-			continue
-		}
-		steps = append(steps, Step{
-			ID: "user-" + kind + "-foreign", Action: Delete, Title: "policy " + policy + " of user " + name + ": not ours",
-			Why: "This user is allowed one thing; another policy makes its key more powerful than it should be.", Before: policy,
-			Permissions: []Permission{{"iam:DeleteUserPolicy", arn}},
-			apply: func(ctx context.Context) (*Key, error) {
-				_, err := c.iam.DeleteUserPolicy(ctx, &iam.DeleteUserPolicyInput{UserName: &name, PolicyName: &policy})
-				if noEntity(err) {
-					return nil, nil
-				}
-				return nil, c.explain(err, Permission{"iam:DeleteUserPolicy", arn})
-			},
-		})
-	}
-	attached, err := c.iam.ListAttachedUserPolicies(ctx, &iam.ListAttachedUserPoliciesInput{UserName: &name})
-	if err != nil {
-		if noAPI(err) {
-			return steps, nil
-		}
-		return nil, c.explain(err, Permission{"iam:ListAttachedUserPolicies", arn})
-	}
-	for _, p := range attached.AttachedPolicies {
-		steps = append(steps, Step{
-			ID: "user-" + kind + "-attached", Action: Keep, Title: "policy " + aws.ToString(p.PolicyName) + " is attached to user " + name,
-			Why:    "setup attaches none; it does not know what this one is for.",
-			Danger: "The key may do what it allows. Detach it: aws iam detach-user-policy --user-name " + name + " --policy-arn " + aws.ToString(p.PolicyArn),
-		})
-	}
-	return steps, nil
 }
 
 // userKeys returns the access keys of a user, oldest first.

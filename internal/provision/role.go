@@ -58,6 +58,13 @@ func (c *Cloud) roleSteps(ctx context.Context) ([]Step, error) {
 		}
 		steps = append(steps, *s)
 	}
+	if there {
+		more, err := c.foreignPolicies(ctx, c.role())
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, more...)
+	}
 	return steps, nil
 }
 

@@ -32,7 +32,7 @@ func versity(t *testing.T) *place {
 		t.Skip("SKIPPED: POSTERN_SERVERS names no folder with versitygw; \"make oracle\" does")
 	}
 	// A socket's path may have 104 bytes, which the test's own folder may exceed.
-	dir, err := os.MkdirTemp("", "vgw")
+	dir, err := os.MkdirTemp("", "vgw") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,15 +50,21 @@ func versity(t *testing.T) *place {
 	return p
 }
 
-// start starts versitygw and waits until it answers.
-func start(t *testing.T, path string, args ...string) (url string) {
+// free is an address that nobody listens on.
+func free(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	l.Close()
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// start starts versitygw and waits until it answers.
+func start(t *testing.T, path string, args ...string) (url string) {
+	t.Helper()
+	address := free(t)
 	cmd := exec.Command(path, append([]string{"-a", owner.AccessKeyID, "-s", owner.SecretAccessKey, "-p", address, "--keep-alive"}, args...)...)
 	cmd.Dir = t.TempDir()
 	if err := cmd.Start(); err != nil {
@@ -224,7 +230,8 @@ func TestVersity_Rotation(t *testing.T) {
 		return r
 	}
 	// Their times have seconds.
-	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second + 50*time.Millisecond)))
+	began := time.Now().Unix()
+	posterntest.Eventually(t, "the next second", func() bool { return time.Now().Unix() > began })
 	second := rotate().Keys
 	if len(second) != 2 {
 		t.Fatalf("%d new keys", len(second))
