@@ -32,6 +32,9 @@ type Config struct {
 	APIBase string
 	// Local tells the visitor that everything stays on this machine.
 	Local bool
+	// Doctor says that there is a page "doctor" beside this one, to which the
+	// page links when a browser cannot reach the bucket and may not say why.
+	Doctor bool
 }
 
 // Handler serves the page at / and its parts beside it: /postern.js (the
@@ -44,7 +47,11 @@ func Handler(c Config) http.Handler {
 	if c.Local {
 		footer = "<p>Local mode: photos and records stay on this machine.</p>"
 	}
-	page := strings.NewReplacer("{{endpoint}}", html.EscapeString(c.APIBase), "{{footer}}", footer).Replace(string(read("page.html")))
+	doctor := ""
+	if c.Doctor {
+		doctor = `<p id="doctor" role="status" hidden>Browsers keep from pages why a bucket cannot be reached. <a href="doctor" target="_blank">See what the doctor finds</a></p>`
+	}
+	page := strings.NewReplacer("{{doctor}}", doctor, "{{endpoint}}", html.EscapeString(c.APIBase), "{{footer}}", footer).Replace(string(read("page.html")))
 	mux.Handle("GET /{$}", newAsset("text/html; charset=utf-8", []byte(page), http.Header{
 		"Content-Security-Policy": {c.policy()},
 		"Referrer-Policy":         {"no-referrer"},

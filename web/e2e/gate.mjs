@@ -46,8 +46,8 @@ export async function open({ presets = undefined, args = [] } = {}) {
   return {
     url,
     metrics: /metrics +(http:\S+)/.exec(said)[1],
-    /** Where the embedded bucket listens, and its folder. */
-    bucket: /served on (http:\S+)/.exec(said)[1],
+    /** Where the embedded bucket listens, and its folder; with another bucket there is none. */
+    bucket: /served on (http:\S+)/.exec(said)?.[1],
     folder: join(folder, 'data', 'bucket'),
     browser,
     async close() {

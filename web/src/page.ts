@@ -31,6 +31,12 @@ uploader.addEventListener('postern-done', ({ detail: { item, upload } }) => {
   setTimeout(() => uploader.dismiss(item), farewell);
 });
 
+// Only a gate on one's own machine has a doctor.
+uploader.addEventListener('postern-error', ({ detail: { code } }) => {
+  const doctor = document.getElementById('doctor');
+  if (doctor && code?.startsWith('bucket_')) doctor.hidden = false;
+});
+
 // ---- loading -------------------------------------------------------------
 
 let loaded = false;
