@@ -32,9 +32,10 @@ func (r *setupRun) keepable() error {
 	if err != nil {
 		return misused("Choose another file with --credentials.", "%w", err)
 	}
-	r.access.NoSecret = map[string]bool{}
+	r.access.NoSecret, r.access.InUse = map[string]bool{}, map[string]string{}
 	for _, kind := range []string{provision.Signer, provision.Worker} {
-		r.access.NoSecret[kind] = keyOfProfile(text, r.want.UserName(kind)) == ""
+		id := keyOfProfile(text, r.want.UserName(kind))
+		r.access.NoSecret[kind], r.access.InUse[kind] = id == "", id
 	}
 	if r.dryRun {
 		return nil
@@ -75,6 +76,12 @@ func (r *setupRun) apply(ctx context.Context, cloud applier, plan *provision.Pla
 	r.doc.Result = result
 	if result != nil && slices.ContainsFunc(result.Keys, func(k provision.Key) bool { return !slices.Contains(lost, k) }) {
 		r.doc.Files = append(r.doc.Files, fileJSON{r.credentials, "written"})
+	}
+	if result != nil && len(result.ByHand) > 0 {
+		fmt.Fprintln(r.out, "\nBy hand, as the server turned out not to have it:")
+		for i := range result.ByHand {
+			r.printStep("!", &result.ByHand[i])
+		}
 	}
 	if unkept != nil {
 		return r.revoke(ctx, cloud, lost, unkept)

@@ -215,7 +215,11 @@ func (r *setupRun) finish(ctx context.Context, plan *provision.Plan) error {
 	if faults > 0 {
 		return failed("Cure the first one first; then: "+r.command("doctor"), "it is set up, but the doctor found %s", counted(faults, "fault", "faults"))
 	}
-	if n := byHand(plan); n > 0 {
+	n := byHand(plan)
+	if r.doc.Result != nil {
+		n += len(r.doc.Result.ByHand)
+	}
+	if n > 0 {
 		fmt.Fprintf(r.out, "\n%s left for you: see \"by hand\" above.\n", capital(counted(n, "step is", "steps are")))
 	}
 	if r.asked {

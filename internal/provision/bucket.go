@@ -5,22 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 )
 
 // findBucket says whether the bucket is there and ours. Errors: ErrTaken,
 // ErrWant when it is in another region.
-func (c *Cloud) findBucket(ctx context.Context) (there bool, err error) {
+func (c *Cloud) findBucket(ctx context.Context, denied *denials) (there bool, err error) {
 	w := &c.want
 	_, err = c.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &w.Bucket})
 	if err == nil {
-		return true, c.checkRegion(ctx)
+		return true, denied.note(c.checkRegion(ctx))
 	}
 	region := regionSaid(err)
+	if status(err) == http.StatusBadRequest && region == "" {
+		// An answer to HEAD has no body; the same to GET says what is bad.
+		if _, told := c.s3.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: &w.Bucket}); status(told) == http.StatusBadRequest {
+			err, region = told, regionSaid(told)
+		}
+	}
 	switch status(err) {
 	case http.StatusNotFound:
 		return false, nil
@@ -31,11 +39,11 @@ func (c *Cloud) findBucket(ctx context.Context) (there bool, err error) {
 	case http.StatusForbidden:
 		// An answer to HEAD has no body. A name that is another's is answered so,
 		// and so is a key without s3:ListBucket; only a list tells them apart.
-		denied := &Denied{Permission: Permission{"s3:ListBucket", w.BucketARN()}, Caller: c.caller.ARN, Code: "403"}
+		lacks := &Denied{Permission: Permission{"s3:ListBucket", w.BucketARN()}, Caller: c.caller.ARN, Code: "403"}
 		if mine, err := c.listed(ctx); err == nil && mine {
-			return false, denied
+			return true, denied.note(lacks)
 		}
-		return false, fmt.Errorf("%w: %q; or it is yours, and %v", ErrTaken, w.Bucket, denied)
+		return false, fmt.Errorf("%w: %q; or it is yours, and %v", ErrTaken, w.Bucket, lacks)
 	}
 	return false, fmt.Errorf("look for bucket %q: %w", w.Bucket, plainly(err))
 }
@@ -82,10 +90,23 @@ func (c *Cloud) checkRegion(ctx context.Context) error {
 	return nil
 }
 
+// expecting is S3's sentence about a signature for another region, code
+// AuthorizationHeaderMalformed.
+var expecting = regexp.MustCompile(`expecting '([a-z0-9-]+)'`)
+
+// regionSaid is the bucket's region where an answer names it.
 func regionSaid(err error) string {
 	var answer *awshttp.ResponseError
 	if errors.As(err, &answer) && answer.Response != nil && answer.Response.Response != nil {
-		return answer.Response.Header.Get("X-Amz-Bucket-Region")
+		if region := answer.Response.Header.Get("X-Amz-Bucket-Region"); region != "" {
+			return region
+		}
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		if m := expecting.FindStringSubmatch(api.ErrorMessage()); m != nil {
+			return m[1]
+		}
 	}
 	return ""
 }
@@ -106,14 +127,23 @@ func (c *Cloud) bucketStep(there bool) Step {
 	return s
 }
 
-// createBucket makes the bucket and marks it as made by us.
+// createBucket makes the bucket and marks it as made by us. Between the two it
+// has no mark: interrupted there, it is set up by the next run and never
+// removed, as one that was there before.
 func (c *Cloud) createBucket(ctx context.Context) error {
 	w := &c.want
+	here := &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(w.Region)}
 	in := &s3.CreateBucketInput{Bucket: &w.Bucket}
 	if w.onAWS() && w.Region != "us-east-1" { // which has no LocationConstraint of its own
-		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(w.Region)}
+		in.CreateBucketConfiguration = here
 	}
 	_, err := c.s3.CreateBucket(ctx, in)
+	if saysCode(err, "IllegalLocationConstraintException") && in.CreateBucketConfiguration == nil {
+		// Other servers may call their regions what they like (Ceph: zone groups),
+		// so they are told only when they ask.
+		in.CreateBucketConfiguration = here
+		_, err = c.s3.CreateBucket(ctx, in)
+	}
 	var mine *types.BucketAlreadyOwnedByYou
 	var taken *types.BucketAlreadyExists
 	switch {

@@ -15,7 +15,8 @@ var (
 	nameRE    = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]+$`)
 	accountRE = regexp.MustCompile(`^[0-9]{12}$`)
 	cdnRE     = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):cloudfront::[0-9]{12}:distribution/[A-Z0-9]+$`)
-	oidcRE    = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):iam::[0-9]{12}:oidc-provider/[^\s*?]+$`)
+	oidcRE    = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):iam::[0-9]{12}:oidc-provider/[A-Za-z0-9._~:/%-]+$`)
+	addressRE = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$`)
 )
 
 // maxName is the longest name of a user or a role: "IAM and AWS STS quotas".
@@ -33,7 +34,7 @@ func (w *Want) Check() error {
 		return wrong("region: %q is not a region such as eu-central-1", w.Region)
 	}
 	if w.Endpoint != "" {
-		if u, err := url.Parse(w.Endpoint); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.RawQuery != "" || u.User != nil {
+		if u, err := url.Parse(w.Endpoint); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 			return wrong("endpoint: %q is not a URL such as https://s3.example", w.Endpoint)
 		}
 	}
@@ -92,7 +93,7 @@ func (w *Want) badBucket() string {
 	case strings.Contains(name, ".."):
 		return "has two dots in a row"
 	}
-	if _, err := netip.ParseAddr(name); err == nil {
+	if addressRE.MatchString(name) {
 		return "looks like an IP address"
 	}
 	for _, p := range []string{"xn--", "sthree-", "amzn-s3-demo-"} {
@@ -105,7 +106,7 @@ func (w *Want) badBucket() string {
 			return "ends with " + s + ", which is reserved"
 		}
 	}
-	if strings.Contains(name, ".") && !w.PathStyle {
+	if strings.Contains(name, ".") && (w.onAWS() || !w.PathStyle) {
 		return "has a dot: neither the server's certificate nor transfer acceleration covers such a name; use hyphens"
 	}
 	return ""
@@ -118,8 +119,28 @@ func badOrigin(o string) string {
 	switch {
 	case o == "null" || strings.Contains(o, "*"):
 		return "would let in pages of others; name each origin"
-	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.Scheme+"://"+u.Host != o || strings.ToLower(o) != o:
+	case err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") || u.Scheme+"://"+u.Host != o || !browserish(o):
 		return "is not an origin such as https://app.example (scheme, host and port, nothing more)"
+	case strings.HasSuffix(u.Host, ":") || u.Port() == map[string]string{"http": "80", "https": "443"}[u.Scheme]:
+		return "names a port that browsers leave out; leave it out as well"
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return "is not https: whoever is between could put a page of his own there"
 	}
 	return ""
+}
+
+// browserish says whether browsers write a name so: in lower case, and what is
+// not ASCII as punycode ("origin", HTML standard).
+func browserish(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || 'A' <= r && r <= 'Z' })
+}
+
+// loopback says whether a host is this machine, as browsers see it: "Is origin
+// potentially trustworthy", Secure Contexts.
+func loopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
 }

@@ -51,6 +51,9 @@ func (c *Cloud) explain(err error, p Permission) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, ErrDenied) { // by somebody who knew better which action it was
+		return err
+	}
 	if status(err) != http.StatusForbidden && !saysCode(err, "AccessDenied", "AccessDeniedException", "AllAccessDisabled", "UnauthorizedOperation") ||
 		saysCode(err, "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "InvalidClientTokenId", "ExpiredToken") {
 		return plainly(err)
@@ -59,6 +62,11 @@ func (c *Cloud) explain(err error, p Permission) error {
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		d.Code, d.Message = api.ErrorCode(), api.ErrorMessage()
+	}
+	// "Blocking public access to your Amazon S3 storage", S3 user guide: the
+	// account's setting holds, too, and no permission of the operator's helps.
+	if strings.Contains(d.Message, "BlockPublicPolicy") {
+		return fmt.Errorf("%w: public: the account's Block Public Access refuses public policies, whatever the bucket's says: %v", ErrWant, plainly(err))
 	}
 	var answer *awshttp.ResponseError
 	if errors.As(err, &answer) {
@@ -95,6 +103,28 @@ type said struct {
 
 func (s *said) Error() string { return s.text }
 func (s *said) Unwrap() error { return s.err }
+
+// denials are the permissions that were found missing while a plan was made:
+// the operator is told all of them at once.
+type denials struct{ list []error }
+
+// note keeps a denial and goes on; any other error is returned.
+func (d *denials) note(err error) error {
+	var denied *Denied
+	if !errors.As(err, &denied) {
+		return err
+	}
+	for _, e := range d.list {
+		var was *Denied
+		if errors.As(e, &was) && was.Permission == denied.Permission {
+			return nil
+		}
+	}
+	d.list = append(d.list, err)
+	return nil
+}
+
+func (d *denials) err() error { return errors.Join(d.list...) }
 
 // saysCode reports whether err is an answer with one of these error codes.
 func saysCode(err error, codes ...string) bool {

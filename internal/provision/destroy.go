@@ -2,11 +2,9 @@ package provision
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
@@ -14,52 +12,64 @@ import (
 // PlanRemoval plans to remove what setup has made, and nothing else: users or
 // role with our tag, our statements and rules, and the bucket when it has our
 // tag and no objects, or with forceObjects also with all of them. What stays is
-// in the plan, with the reason. Errors: ErrNotEmpty, *Denied.
+// in the plan, with the reason. Errors: ErrNotEmpty, *Denied (all that were met,
+// joined).
 func (c *Cloud) PlanRemoval(ctx context.Context, forceObjects bool) (*Plan, error) {
 	if err := c.whoami(ctx); err != nil {
 		return nil, err
 	}
+	var denied denials
 	p := c.newPlan()
-	keys, err := c.removeKeys(ctx)
+	keys, err := c.removeKeys(ctx, &denied)
 	if err != nil {
 		return nil, err
 	}
 	p.Steps = append(p.Steps, keys...)
-	there, err := c.findBucket(ctx)
+	steps, err := c.removeFromBucket(ctx, forceObjects, &denied)
 	if err != nil {
 		return nil, err
 	}
-	if !there {
-		p.Caller = c.caller
-		return p, nil
-	}
-	ours, err := c.marked(ctx)
-	if err != nil {
+	p.Steps = append(p.Steps, steps...)
+	if err := denied.err(); err != nil {
 		return nil, err
 	}
-	if !ours {
-		steps, err := c.removeSettings(ctx)
-		if err != nil {
-			return nil, err
-		}
-		p.Steps = append(p.Steps, steps...)
-		p.Steps = append(p.Steps, Step{
-			ID: "bucket", Action: Keep, Title: "bucket " + c.want.Bucket, Why: "It was there before setup, or has lost the tag that says otherwise: " + ErrNotOurs.Error() + ".",
-		})
-		p.Caller = c.caller
-		return p, nil
-	}
-	s, err := c.removeBucket(ctx, forceObjects)
-	if err != nil {
-		return nil, err
-	}
-	p.Steps = append(p.Steps, *s)
-	p.Caller = c.caller
 	return p, nil
 }
 
+// removeFromBucket plans to delete the bucket, or where it is not ours, what is
+// ours in it.
+func (c *Cloud) removeFromBucket(ctx context.Context, forceObjects bool, denied *denials) ([]Step, error) {
+	there, err := c.findBucket(ctx, denied)
+	if err != nil || !there {
+		return nil, err
+	}
+	made, err := c.marked(ctx)
+	if err := denied.note(err); err != nil {
+		return nil, err
+	}
+	if made {
+		s, err := c.removeBucket(ctx, forceObjects)
+		if err := denied.note(err); err != nil || s == nil {
+			return nil, err
+		}
+		return []Step{*s}, nil
+	}
+	steps, err := c.removeSettings(ctx, denied)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range c.settings() {
+		if x.id == "block-public-access" || x.id == "ownership" {
+			steps = append(steps, Step{ID: x.id, Action: Keep, Title: x.title, Why: "Nobody noted how it was before, and without it more could be read by accident."})
+		}
+	}
+	return append(steps, Step{
+		ID: "bucket", Action: Keep, Title: "bucket " + c.want.Bucket, Why: "It was there before setup, or has lost the tag that says otherwise: " + ErrNotOurs.Error() + ".",
+	}), nil
+}
+
 // removeSettings plan to take what is ours out of a bucket that is not.
-func (c *Cloud) removeSettings(ctx context.Context) ([]Step, error) {
+func (c *Cloud) removeSettings(ctx context.Context, denied *denials) ([]Step, error) {
 	var steps []Step
 	arn := c.want.BucketARN()
 	step := func(id, title, before, after, action string, write func(context.Context) error) {
@@ -68,30 +78,42 @@ func (c *Cloud) removeSettings(ctx context.Context) ([]Step, error) {
 			apply: func(ctx context.Context) (*Key, error) { return nil, c.explain(write(ctx), Permission{action, arn}) },
 		})
 	}
+	// read notes what is denied, and takes "there is none" and "there is no such
+	// thing" for nothing to remove.
+	read := func(err error, action string) error {
+		if unset(err) || noAPI(err) {
+			return nil
+		}
+		return denied.note(c.explain(err, Permission{action, arn}))
+	}
 	policy, err := c.readPolicy(ctx)
-	if err != nil && !noAPI(err) {
-		return nil, c.explain(err, Permission{"s3:GetBucketPolicy", arn})
+	if err := read(err, "s3:GetBucketPolicy"); err != nil {
+		return nil, err
 	}
 	if hasOurs(policy) {
-		text, _, err := StripPolicy(policy)
+		text, left, err := StripPolicy(policy)
 		if err != nil {
 			return nil, err
 		}
-		step("bucket-policy", "bucket policy: without our statements", policy, text, "s3:PutBucketPolicy", func(ctx context.Context) error { return c.writePolicy(ctx, text) })
+		action := "s3:PutBucketPolicy"
+		if !left {
+			action = "s3:DeleteBucketPolicy"
+		}
+		step("bucket-policy", "bucket policy: without our statements", policy, text, action, func(ctx context.Context) error { return c.writePolicy(ctx, text) })
 	}
 	out, err := c.s3.GetBucketCors(ctx, &s3.GetBucketCorsInput{Bucket: &c.want.Bucket})
-	if err != nil && !unset(err) && !noAPI(err) {
-		return nil, c.explain(err, Permission{"s3:GetBucketCORS", arn})
+	if err := read(err, "s3:GetBucketCORS"); err != nil {
+		return nil, err
 	}
 	if err == nil {
 		var theirs []types.CORSRule
 		for _, r := range out.CORSRules {
-			if !ourCORS(&CORSRule{ID: aws.ToString(r.ID), Headers: r.AllowedHeaders, Expose: r.ExposeHeaders}, &c.want) {
+			if rule := corsRule(&r); !ourCORS(&rule, &c.want) {
 				theirs = append(theirs, r)
 			}
 		}
 		if len(theirs) < len(out.CORSRules) {
-			step("cors", "CORS: without our rule", fmt.Sprintf("%d rules", len(out.CORSRules)), fmt.Sprintf("%d rules", len(theirs)), "s3:PutBucketCORS", func(ctx context.Context) error {
+			step("cors", "CORS: without our rule", corsDocument(out.CORSRules), corsDocument(theirs), "s3:PutBucketCORS", func(ctx context.Context) error {
 				if len(theirs) > 0 {
 					return c.putCORS(ctx, theirs)
 				}
@@ -100,9 +122,9 @@ func (c *Cloud) removeSettings(ctx context.Context) ([]Step, error) {
 			})
 		}
 	}
-	rules, err := c.readLifecycle(ctx)
-	if err != nil && !noAPI(err) {
-		return nil, c.explain(err, Permission{"s3:GetLifecycleConfiguration", arn})
+	rules, sizes, err := c.readLifecycle(ctx)
+	if err := read(err, "s3:GetLifecycleConfiguration"); err != nil {
+		return nil, err
 	}
 	var theirs []types.LifecycleRule
 	for _, r := range rules {
@@ -111,8 +133,8 @@ func (c *Cloud) removeSettings(ctx context.Context) ([]Step, error) {
 		}
 	}
 	if len(theirs) < len(rules) {
-		step("lifecycle", "lifecycle: without our rules", fmt.Sprintf("%d rules", len(rules)), fmt.Sprintf("%d rules", len(theirs)), "s3:PutLifecycleConfiguration",
-			func(ctx context.Context) error { return c.putLifecycle(ctx, theirs) })
+		step("lifecycle", "lifecycle: without our rules", lifecycleDocument(rules), lifecycleDocument(theirs), "s3:PutLifecycleConfiguration",
+			func(ctx context.Context) error { return c.putLifecycle(ctx, theirs, sizes) })
 	}
 	return steps, nil
 }
@@ -129,7 +151,7 @@ func (c *Cloud) removeBucket(ctx context.Context, forceObjects bool) (*Step, err
 		return nil, fmt.Errorf("remove bucket %q: %w", w.Bucket, ErrNotEmpty)
 	}
 	s := &Step{
-		ID: "bucket", Action: Delete, Title: "bucket " + w.Bucket, Why: "setup made it.", Before: w.Bucket,
+		ID: "bucket", Action: Delete, Title: "bucket " + w.Bucket, Why: "setup made it.", Before: w.Bucket, stoppable: true,
 		Permissions: []Permission{{"s3:DeleteBucket", arn}},
 		apply: func(ctx context.Context) (*Key, error) {
 			if forceObjects {
@@ -146,28 +168,31 @@ func (c *Cloud) removeBucket(ctx context.Context, forceObjects bool) (*Step, err
 	}
 	if !empty {
 		s.Danger = "Every object in it is deleted with it, whoever put it there, with all versions. Nothing brings them back."
-		s.Permissions = append(s.Permissions, Permission{"s3:DeleteObject", arn + "/*"}, Permission{"s3:DeleteObjectVersion", arn + "/*"})
+		s.Permissions = append(s.Permissions, Permission{"s3:DeleteObject", arn + "/*"}, Permission{"s3:DeleteObjectVersion", arn + "/*"}, Permission{"s3:AbortMultipartUpload", arn + "/*"})
 	}
 	return s, nil
 }
 
-// empty says whether there is neither an object, nor a version of one.
+// empty says whether there is neither an object, nor a version of one, nor a
+// part of one to be.
 func (c *Cloud) empty(ctx context.Context) (bool, error) {
-	list, err := c.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &c.want.Bucket, MaxKeys: aws.Int32(1)})
+	bucket, arn := &c.want.Bucket, c.want.BucketARN()
+	list, err := c.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: bucket, MaxKeys: aws.Int32(1)})
 	if err != nil {
-		return false, c.explain(err, Permission{"s3:ListBucket", c.want.BucketARN()})
+		return false, c.explain(err, Permission{"s3:ListBucket", arn})
 	}
-	if len(list.Contents) > 0 {
-		return false, nil
-	}
-	versions, err := c.s3.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &c.want.Bucket, MaxKeys: aws.Int32(1)})
+	versions, err := c.s3.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: bucket, MaxKeys: aws.Int32(1)})
 	if noAPI(err) {
-		return true, nil
+		versions, err = &s3.ListObjectVersionsOutput{}, nil
 	}
 	if err != nil {
-		return false, c.explain(err, Permission{"s3:ListBucketVersions", c.want.BucketARN()})
+		return false, c.explain(err, Permission{"s3:ListBucketVersions", arn})
 	}
-	return len(versions.Versions)+len(versions.DeleteMarkers) == 0, nil
+	uploads, err := c.s3.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: bucket, MaxUploads: aws.Int32(1)})
+	if err != nil {
+		return false, c.explain(err, Permission{"s3:ListBucketMultipartUploads", arn})
+	}
+	return len(list.Contents)+len(versions.Versions)+len(versions.DeleteMarkers)+len(uploads.Uploads) == 0, nil
 }
 
 // deleteObjects deletes every version of every object, and every unfinished
@@ -226,115 +251,4 @@ func (c *Cloud) someObjects(ctx context.Context) (batch []types.ObjectIdentifier
 		batch = append(batch, types.ObjectIdentifier{Key: m.Key, VersionId: m.VersionId})
 	}
 	return batch, nil
-}
-
-// removeKeys plan to delete our users, or our role.
-func (c *Cloud) removeKeys(ctx context.Context) ([]Step, error) {
-	w := &c.want
-	if !c.hasIAM() {
-		return nil, nil
-	}
-	var steps []Step
-	if w.User != "" {
-		for _, kind := range []string{Signer, Worker} {
-			s, err := c.removeUser(ctx, kind)
-			if err != nil {
-				return nil, err
-			}
-			if s != nil {
-				steps = append(steps, *s)
-			}
-		}
-	}
-	if w.Role != "" {
-		s, err := c.removeRole(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if s != nil {
-			steps = append(steps, *s)
-		}
-	}
-	return steps, nil
-}
-
-func (c *Cloud) removeUser(ctx context.Context, kind string) (*Step, error) {
-	w := &c.want
-	name, arn := w.UserName(kind), w.UserARN(kind)
-	out, err := c.iam.GetUser(ctx, &iam.GetUserInput{UserName: &name})
-	if noEntity(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, c.explain(err, Permission{"iam:GetUser", arn})
-	}
-	s := &Step{ID: "user-" + kind, Title: "user " + name, Why: "setup made it."}
-	if !isOurs(out.User.Tags) && !c.userTagged(ctx, name) {
-		s.Action, s.Why = Keep, "It has not the tag of what setup makes: "+ErrNotOurs.Error()+"."
-		return s, nil
-	}
-	s.Action, s.Before = Delete, name
-	s.Danger = "Its keys stop to work at once."
-	s.Permissions = []Permission{{"iam:DeleteAccessKey", arn}, {"iam:DeleteUserPolicy", arn}, {"iam:DeleteUser", arn}}
-	s.apply = func(ctx context.Context) (*Key, error) {
-		keys, err := c.userKeys(ctx, kind)
-		if err != nil {
-			return nil, err
-		}
-		for _, k := range keys {
-			if err := c.DeleteKey(ctx, Key{User: name, AccessKeyID: aws.ToString(k.AccessKeyId)}); err != nil {
-				return nil, err
-			}
-		}
-		_, err = c.iam.DeleteUserPolicy(ctx, &iam.DeleteUserPolicyInput{UserName: &name, PolicyName: aws.String(PolicyName(kind))})
-		if err != nil && !noEntity(err) {
-			return nil, c.explain(err, Permission{"iam:DeleteUserPolicy", arn})
-		}
-		_, err = c.iam.DeleteUser(ctx, &iam.DeleteUserInput{UserName: &name})
-		if noEntity(err) {
-			return nil, nil
-		}
-		if saysCode(err, "DeleteConflict") {
-			return nil, fmt.Errorf("remove user %s: somebody gave it more than setup did: %w", name, plainly(err))
-		}
-		return nil, c.explain(err, Permission{"iam:DeleteUser", arn})
-	}
-	return s, nil
-}
-
-func (c *Cloud) removeRole(ctx context.Context) (*Step, error) {
-	w := &c.want
-	arn := w.RoleARN()
-	out, err := c.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &w.Role})
-	if noEntity(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, c.explain(err, Permission{"iam:GetRole", arn})
-	}
-	s := &Step{ID: "role", Title: "role " + w.Role, Why: "setup made it."}
-	if !isOurs(out.Role.Tags) {
-		s.Action, s.Why = Keep, "It has not the tag of what setup makes: "+ErrNotOurs.Error()+"."
-		return s, nil
-	}
-	s.Action, s.Before, s.Danger = Delete, w.Role, "Who has taken it is refused from then on."
-	s.Permissions = []Permission{{"iam:DeleteRolePolicy", arn}, {"iam:DeleteRole", arn}}
-	s.apply = func(ctx context.Context) (*Key, error) {
-		var errs []error
-		for _, kind := range []string{Signer, Worker} {
-			_, err := c.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &w.Role, PolicyName: aws.String(PolicyName(kind))})
-			if err != nil && !noEntity(err) {
-				errs = append(errs, c.explain(err, Permission{"iam:DeleteRolePolicy", arn}))
-			}
-		}
-		if len(errs) > 0 {
-			return nil, errors.Join(errs...)
-		}
-		_, err := c.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &w.Role})
-		if noEntity(err) {
-			return nil, nil
-		}
-		return nil, c.explain(err, Permission{"iam:DeleteRole", arn})
-	}
-	return s, nil
 }

@@ -200,7 +200,7 @@ func TestEmit_Hostile(t *testing.T) {
 		if name != "role-oidc" {
 			continue
 		}
-		w.Trust.Subject = `a"b${var.x}%{if}'c$(touch pwned)` + "`d`\\"
+		w.Trust.Subject = `a"b%{if}'c$(touch pwned)$HOME` + "`d`\\"
 		for _, kind := range provision.Emits() {
 			files, err := provision.Emit(kind, &w)
 			if err != nil {
@@ -259,7 +259,7 @@ func shell(t *testing.T, script string) string {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("sh")
-	cmd.Stdin, cmd.Dir, cmd.Env = strings.NewReader(script), dir, []string{"PATH=" + dir + ":/usr/bin:/bin"}
+	cmd.Stdin, cmd.Dir, cmd.Env = strings.NewReader(script), dir, []string{"PATH=" + dir + ":/usr/bin:/bin", "AWS_ENDPOINT_URL_IAM=http://iam.example"}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s\n%s", err, out, script)
 	}

@@ -34,6 +34,20 @@ func Emit(kind string, w *Want) ([]File, error) {
 	return nil, fmt.Errorf("%w: emit: %q is not one of %s", ErrWant, kind, strings.Join(Emits(), ", "))
 }
 
+// accountMark stands for the account in a document while nobody knows it; each
+// tool puts its own way to ask for it there. No document has it otherwise: only
+// the trust of "ecs" names the account, and has no text of a person's.
+const accountMark = "@account@"
+
+// withAccount is w with an account, if it has none.
+func (w *Want) withAccount(account string) *Want {
+	v := *w
+	if v.Account == "" {
+		v.Account = account
+	}
+	return &v
+}
+
 // notes are the steps that no tool does, as a comment.
 func notes(w *Want, mark string) string {
 	var b strings.Builder

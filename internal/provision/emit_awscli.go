@@ -20,12 +20,13 @@ func compact(v any) string {
 	return string(text)
 }
 
-// awsCLI writes what setup does as a script for the AWS command line, version 2.
-// Each command sets what it is about, so that the script may be run again.
+// awsCLI writes what setup does as a script for the AWS command line. Each
+// command sets what it is about, so that the script may be run again. What a
+// server may lack, as nobody has shown that it has it, is told and passed over.
 func awsCLI(w *Want) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("#!/bin/sh\n# What \"postern setup\" does, with the AWS command line. It may be run again: each\n# command sets what it is about, and replaces what was set before.")
+	line("#!/bin/sh\n# What \"postern setup\" does, with the AWS command line. It may be run again: each\n# command sets what it is about, and replaces what was set before: rules and\n# statements that are not ours as well.")
 	b.WriteString(notes(w, "#"))
 	line("set -eu\nbucket=%s\nregion=%s", sh(w.Bucket), sh(w.Region))
 	at := ""
@@ -34,18 +35,33 @@ func awsCLI(w *Want) string {
 		at = ` --endpoint-url "$endpoint"`
 	}
 	line("s3() { aws%s --region \"$region\" s3api \"$@\"; }", at)
+	if !w.onAWS() {
+		line("perhaps() { \"$@\" || echo \"this server may lack it: $2\" >&2; }")
+	}
+	set := func(known postern.Support, format string, args ...any) {
+		if known != postern.Yes {
+			format = "perhaps " + format
+		}
+		line(format, args...)
+	}
+	tag := "perhaps s3" // Provider.Tagging is that of objects
+	if w.onAWS() || w.Provider.Name == "embedded" {
+		tag = "s3"
+	}
 	line("\n# The bucket.")
 	create := `s3 create-bucket --bucket "$bucket"`
 	if w.onAWS() && w.Region != "us-east-1" {
 		create += ` --create-bucket-configuration LocationConstraint="$region"`
 	}
-	line("if ! s3 head-bucket --bucket \"$bucket\" >/dev/null 2>&1; then\n  %s\n  s3 put-bucket-tagging --bucket \"$bucket\" --tagging %s\nfi", create,
+	line("if ! s3 head-bucket --bucket \"$bucket\" >/dev/null 2>&1; then\n  %s\n  %s put-bucket-tagging --bucket \"$bucket\" --tagging %s\nfi", create, tag,
 		sh(compact(object{"TagSet": []object{{"Key": TagKey, "Value": TagValue}}})))
 	if w.Provider.PublicAccessBlock != postern.No {
-		line("s3 put-public-access-block --bucket \"$bucket\" --public-access-block-configuration %s", sh(compact(PublicAccessBlock(w))))
+		set(w.Provider.PublicAccessBlock, "s3 put-public-access-block --bucket \"$bucket\" --public-access-block-configuration %s", sh(compact(PublicAccessBlock(w))))
+	}
+	if w.hasOwnership() {
+		line("s3 put-bucket-ownership-controls --bucket \"$bucket\" --ownership-controls %s", sh(compact(object{"Rules": []object{{"ObjectOwnership": "BucketOwnerEnforced"}}})))
 	}
 	if w.onAWS() {
-		line("s3 put-bucket-ownership-controls --bucket \"$bucket\" --ownership-controls %s", sh(compact(object{"Rules": []object{{"ObjectOwnership": "BucketOwnerEnforced"}}})))
 		line("s3 put-bucket-encryption --bucket \"$bucket\" --server-side-encryption-configuration %s", sh(compact(object{"Rules": []object{{"ApplyServerSideEncryptionByDefault": object{"SSEAlgorithm": "AES256"}}}})))
 	}
 	if w.Provider.CORS != postern.No {
@@ -53,7 +69,7 @@ func awsCLI(w *Want) string {
 		for _, r := range CORS(w) {
 			rules = append(rules, object{"ID": r.ID, "AllowedOrigins": r.Origins, "AllowedMethods": r.Methods, "AllowedHeaders": r.Headers, "ExposeHeaders": r.Expose, "MaxAgeSeconds": r.MaxAge})
 		}
-		line("s3 put-bucket-cors --bucket \"$bucket\" --cors-configuration %s", sh(compact(object{"CORSRules": rules})))
+		set(w.Provider.CORS, "s3 put-bucket-cors --bucket \"$bucket\" --cors-configuration %s", sh(compact(object{"CORSRules": rules})))
 	}
 	if list := Lifecycle(w); len(list) > 0 {
 		var rules []object
@@ -70,12 +86,12 @@ func awsCLI(w *Want) string {
 			}
 			rules = append(rules, rule)
 		}
-		line("s3 put-bucket-lifecycle-configuration --bucket \"$bucket\" --lifecycle-configuration %s", sh(compact(object{"Rules": rules})))
+		set(w.Provider.Lifecycle, "s3 put-bucket-lifecycle-configuration --bucket \"$bucket\" --lifecycle-configuration %s", sh(compact(object{"Rules": rules})))
 	}
 	if s := BucketStatements(w); len(s) > 0 {
-		line("s3 put-bucket-policy --bucket \"$bucket\" --policy %s", sh(compact(Policy{policyVersion, s})))
+		set(w.Provider.BucketPolicy, "s3 put-bucket-policy --bucket \"$bucket\" --policy %s", sh(compact(Policy{policyVersion, s})))
 	}
-	if w.Provider.IAM != postern.No {
+	if w.hasKeys() {
 		awsCLIKeys(w, line)
 	}
 	return b.String()
@@ -83,26 +99,37 @@ func awsCLI(w *Want) string {
 
 func awsCLIKeys(w *Want, line func(string, ...any)) {
 	tag := sh("Key=" + TagKey + ",Value=" + TagValue)
+	if w.Endpoint == "" {
+		line("\niam() { aws iam \"$@\"; }")
+	} else { // or the users would be made at AWS, with whatever key is there
+		line("\n# The server's IAM API, which has an address of its own.\n: \"${AWS_ENDPOINT_URL_IAM:?set it to the URL of the server's IAM API}\"")
+		line("iam() { aws --endpoint-url \"$AWS_ENDPOINT_URL_IAM\" --region \"$region\" iam \"$@\"; }")
+	}
 	switch {
 	case w.User != "":
 		line("\n# Two users. A new key is printed once: put it into a credentials file.")
 		for _, kind := range []string{Signer, Worker} {
 			name := sh(w.UserName(kind))
-			line("aws iam get-user --user-name %s >/dev/null 2>&1 || aws iam create-user --user-name %s --tags %s", name, name, tag)
-			line("aws iam put-user-policy --user-name %s --policy-name %s --policy-document %s", name, sh(PolicyName(kind)), sh(compact(KeyPolicy(w, kind))))
-			line("if [ -z \"$(aws iam list-access-keys --user-name %s --query 'AccessKeyMetadata[].AccessKeyId' --output text)\" ]; then\n  aws iam create-access-key --user-name %s\nfi", name, name)
+			line("iam get-user --user-name %s >/dev/null 2>&1 || iam create-user --user-name %s --tags %s", name, name, tag)
+			line("iam put-user-policy --user-name %s --policy-name %s --policy-document %s", name, sh(PolicyName(kind)), sh(compact(KeyPolicy(w, kind))))
+			line("if [ -z \"$(iam list-access-keys --user-name %s --query 'AccessKeyMetadata[].AccessKeyId' --output text)\" ]; then\n  iam create-access-key --user-name %s\nfi", name, name)
 		}
 	case w.Role != "":
-		trust, err := TrustPolicy(w)
+		trust, err := TrustPolicy(w.withAccount(accountMark))
 		if err != nil { // Check has seen to it
 			return
 		}
-		name := sh(w.Role)
+		document := sh(compact(trust))
 		line("\n# One role.")
-		line("if aws iam get-role --role-name %s >/dev/null 2>&1; then\n  aws iam update-assume-role-policy --role-name %s --policy-document %s\nelse\n  aws iam create-role --role-name %s --tags %s --assume-role-policy-document %s\nfi",
-			name, name, sh(compact(trust)), name, tag, sh(compact(trust)))
+		if strings.Contains(document, accountMark) {
+			line("account=$(aws sts get-caller-identity --query Account --output text)")
+			document = strings.ReplaceAll(document, accountMark, `'"$account"'`)
+		}
+		name := sh(w.Role)
+		line("if iam get-role --role-name %s >/dev/null 2>&1; then\n  iam update-assume-role-policy --role-name %s --policy-document %s\nelse\n  iam create-role --role-name %s --tags %s --assume-role-policy-document %s\nfi",
+			name, name, document, name, tag, document)
 		for _, kind := range []string{Signer, Worker} {
-			line("aws iam put-role-policy --role-name %s --policy-name %s --policy-document %s", name, sh(PolicyName(kind)), sh(compact(KeyPolicy(w, kind))))
+			line("iam put-role-policy --role-name %s --policy-name %s --policy-document %s", name, sh(PolicyName(kind)), sh(compact(KeyPolicy(w, kind))))
 		}
 	}
 }

@@ -1,16 +1,13 @@
 package provision
 
-import (
-	"encoding/json"
-
-	"postern.example/postern"
-)
+import "encoding/json"
 
 type object = map[string]any
 
 // cloudFormation writes what setup does as a template. An access key's secret
 // would be an output that everybody can read who may describe the stack, so
-// keys are left to a command that prints it once.
+// keys are left to a command that prints it once. A stack makes the bucket and
+// cannot take over one that is there, but by an import.
 func cloudFormation(w *Want) string {
 	access := PublicAccessBlock(w)
 	tag := []object{{"Key": TagKey, "Value": TagValue}}
@@ -71,7 +68,7 @@ func cloudFormation(w *Want) string {
 			}
 		}
 	case w.Role != "":
-		if trust, err := TrustPolicy(w); err == nil { // Check has seen to it
+		if trust, err := cloudFormationTrust(w); err == nil { // Check has seen to it
 			resources["Role"] = object{"Type": "AWS::IAM::Role", "Properties": object{
 				"RoleName": w.Role, "AssumeRolePolicyDocument": trust, "Policies": policies(Signer, Worker), "Tags": tag,
 			}}
@@ -82,13 +79,49 @@ func cloudFormation(w *Want) string {
 	if w.User != "" || w.Role != "" {
 		description += " --capabilities CAPABILITY_NAMED_IAM"
 	}
-	text, err := json.MarshalIndent(object{
-		"AWSTemplateFormatVersion": "2010-09-09", "Description": description,
-		"Metadata":  object{"ByHand": Manuals(w), "Incoming": postern.IncomingPrefix},
-		"Resources": resources, "Outputs": outputs,
-	}, "", "  ")
+	template := object{"AWSTemplateFormatVersion": "2010-09-09", "Description": description, "Resources": resources, "Outputs": outputs}
+	if list := Manuals(w); len(list) > 0 { // a null is refused anywhere in a template
+		template["Metadata"] = object{"ByHand": list}
+	}
+	text, err := json.MarshalIndent(template, "", "  ")
 	if err != nil { // texts, numbers and lists of them
 		return ""
 	}
 	return string(text) + "\n"
+}
+
+// cloudFormationTrust is the trust policy, with the account that the stack is in
+// where nobody named one.
+func cloudFormationTrust(w *Want) (any, error) {
+	trust, err := TrustPolicy(w.withAccount(accountMark))
+	if err != nil {
+		return nil, err
+	}
+	if w.Account != "" {
+		return trust, nil
+	}
+	doc, err := generic(trust)
+	if err != nil {
+		return nil, err
+	}
+	return replaceMark(doc, object{"Ref": "AWS::AccountId"}), nil
+}
+
+// replaceMark puts by in place of every accountMark in v.
+func replaceMark(v, by any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k := range v {
+			v[k] = replaceMark(v[k], by)
+		}
+	case []any:
+		for i := range v {
+			v[i] = replaceMark(v[i], by)
+		}
+	case string:
+		if v == accountMark {
+			return by
+		}
+	}
+	return v
 }

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"postern.example/postern"
@@ -30,49 +31,97 @@ func heredoc(text string) string {
 
 func indent(text, by string) string { return by + strings.ReplaceAll(text, "\n", "\n"+by) }
 
-// terraform writes what setup does for the hashicorp/aws provider, 5.x and 6.x.
-func terraform(w *Want) string {
-	var b strings.Builder
-	block := func(kind, name string, lines ...string) {
-		fmt.Fprintf(&b, "\nresource %q %q {\n", kind, name)
-		for _, l := range lines {
-			fmt.Fprintf(&b, "  %s\n", l)
+// terraformFile is a file in the form that "terraform fmt" would give it.
+type terraformFile struct{ strings.Builder }
+
+// block writes a block of arguments and inner blocks, a line each; an argument
+// may go on over several. Empty lines are left out.
+func (f *terraformFile) block(head string, lines ...string) {
+	fmt.Fprintf(f, "\n%s {\n", head)
+	for _, l := range aligned(lines) {
+		fmt.Fprintf(f, "  %s\n", l)
+	}
+	f.WriteString("}\n")
+}
+
+func (f *terraformFile) resource(kind, name string, lines ...string) {
+	f.block(fmt.Sprintf("resource %q %q", kind, name), lines...)
+}
+
+var argument = regexp.MustCompile(`^( *\w+) += ((?s:.*))$`)
+
+// aligned puts the equals signs of arguments that follow each other below each
+// other. One that opens a bracket stands by itself.
+func aligned(lines []string) []string {
+	var out []string
+	var group [][]string
+	flush := func() {
+		width := 0
+		for _, m := range group {
+			width = max(width, len(m[1]))
 		}
-		b.WriteString("}\n")
+		for _, m := range group {
+			out = append(out, fmt.Sprintf("%-*s = %s", width, m[1], m[2]))
+		}
+		group = nil
 	}
-	b.WriteString("# What \"postern setup\" does, for Terraform and OpenTofu: terraform init && terraform apply\n")
-	b.WriteString(notes(w, "#"))
-	b.WriteString("\nterraform {\n  required_providers {\n    aws = {\n      source  = \"hashicorp/aws\"\n      version = \">= 5.0\"\n    }\n  }\n}\n")
-	fmt.Fprintf(&b, "\nprovider \"aws\" {\n  region = %s\n", hcl(w.Region))
-	if w.Endpoint != "" {
-		// Other servers know neither AWS's accounts nor its regions.
-		fmt.Fprintf(&b, "  skip_credentials_validation = true\n  skip_requesting_account_id  = true\n  skip_region_validation      = true\n  s3_use_path_style           = %v\n  endpoints {\n    s3 = %s\n  }\n", w.PathStyle, hcl(w.Endpoint))
+	for _, l := range lines {
+		if l == "" {
+			continue
+		}
+		if m := argument.FindStringSubmatch(l); m != nil && !strings.HasSuffix(l, "{") {
+			group = append(group, m)
+			continue
+		}
+		flush()
+		out = append(out, l)
 	}
-	b.WriteString("}\n")
+	flush()
+	return out
+}
+
+// terraform writes what setup does for the hashicorp/aws provider, 5.x and 6.x.
+// What a server may lack is left out, as one refusal would end the whole run.
+func terraform(w *Want) string {
+	f := &terraformFile{}
+	f.WriteString("# What \"postern setup\" does, for Terraform and OpenTofu: terraform init && terraform apply\n")
+	f.WriteString("# A bucket that is there already: terraform import aws_s3_bucket.postern " + w.Bucket + "\n")
+	if w.Provider.PublicAccessBlock == postern.Unknown {
+		f.WriteString("# Left out, as nobody has shown that the server has it: Block Public Access.\n")
+	}
+	f.WriteString(notes(w, "#"))
+	f.block("terraform", "required_providers {", "  aws = {", `    source  = "hashicorp/aws"`, `    version = ">= 5.0"`, "  }", "}")
+	f.provider(w)
 	bucket := "bucket = aws_s3_bucket.postern.id"
-	block("aws_s3_bucket", "postern", "bucket = "+hcl(w.Bucket), "tags = {", "  "+TagKey+" = "+hcl(TagValue), "}")
-	if w.Provider.PublicAccessBlock != postern.No {
+	lines := []string{"bucket = " + hcl(w.Bucket)}
+	if w.Provider.Tagging != postern.No { // of objects; who has not those has none of buckets
+		lines = append(lines, terraformTag()...)
+	}
+	f.resource("aws_s3_bucket", "postern", lines...)
+	if w.Provider.PublicAccessBlock == postern.Yes {
 		p := PublicAccessBlock(w)
-		block("aws_s3_bucket_public_access_block", "postern", bucket,
-			fmt.Sprintf("block_public_acls       = %v", p.BlockPublicAcls), fmt.Sprintf("ignore_public_acls      = %v", p.IgnorePublicAcls),
-			fmt.Sprintf("block_public_policy     = %v", p.BlockPublicPolicy), fmt.Sprintf("restrict_public_buckets = %v", p.RestrictPublicBuckets))
+		f.resource("aws_s3_bucket_public_access_block", "postern", bucket,
+			fmt.Sprintf("block_public_acls = %v", p.BlockPublicAcls), fmt.Sprintf("ignore_public_acls = %v", p.IgnorePublicAcls),
+			fmt.Sprintf("block_public_policy = %v", p.BlockPublicPolicy), fmt.Sprintf("restrict_public_buckets = %v", p.RestrictPublicBuckets))
+	}
+	if w.hasOwnership() {
+		f.resource("aws_s3_bucket_ownership_controls", "postern", bucket, "rule {", `  object_ownership = "BucketOwnerEnforced"`, "}")
 	}
 	if w.onAWS() {
-		block("aws_s3_bucket_ownership_controls", "postern", bucket, "rule {", `  object_ownership = "BucketOwnerEnforced"`, "}")
-		block("aws_s3_bucket_server_side_encryption_configuration", "postern", bucket, "rule {", "  apply_server_side_encryption_by_default {", `    sse_algorithm = "AES256"`, "  }", "}")
+		f.resource("aws_s3_bucket_server_side_encryption_configuration", "postern", bucket, "rule {", "  apply_server_side_encryption_by_default {", `    sse_algorithm = "AES256"`, "  }", "}")
 	}
 	if w.Provider.CORS != postern.No {
 		lines := []string{bucket}
 		for _, r := range CORS(w) {
-			lines = append(lines, "cors_rule {", "  id              = "+hcl(r.ID), "  allowed_origins = "+hclList(r.Origins), "  allowed_methods = "+hclList(r.Methods),
-				"  allowed_headers = "+hclList(r.Headers), "  expose_headers  = "+hclList(r.Expose), fmt.Sprintf("  max_age_seconds = %d", r.MaxAge), "}")
+			lines = append(lines, "cors_rule {", "  id = "+hcl(r.ID), "  allowed_origins = "+hclList(r.Origins), "  allowed_methods = "+hclList(r.Methods),
+				"  allowed_headers = "+hclList(r.Headers), "  expose_headers = "+hclList(r.Expose), fmt.Sprintf("  max_age_seconds = %d", r.MaxAge), "}")
 		}
-		block("aws_s3_bucket_cors_configuration", "postern", lines...)
+		f.resource("aws_s3_bucket_cors_configuration", "postern", lines...)
 	}
 	if rules := Lifecycle(w); len(rules) > 0 {
 		lines := []string{bucket}
 		for _, r := range rules {
-			lines = append(lines, "rule {", "  id     = "+hcl(r.ID), `  status = "Enabled"`, "  filter {", "    prefix = "+hcl(r.Prefix), "  }")
+			lines = append(lines, "rule {", "  id = "+hcl(r.ID), `  status = "Enabled"`, "  filter {", "    prefix = "+hcl(r.Prefix), "  }")
 			if r.ExpireDays > 0 {
 				lines = append(lines, "  expiration {", fmt.Sprintf("    days = %d", r.ExpireDays), "  }")
 			}
@@ -84,42 +133,68 @@ func terraform(w *Want) string {
 			}
 			lines = append(lines, "}")
 		}
-		block("aws_s3_bucket_lifecycle_configuration", "postern", lines...)
+		f.resource("aws_s3_bucket_lifecycle_configuration", "postern", lines...)
 	}
 	if s := BucketStatements(w); len(s) > 0 {
 		depends := ""
-		if w.Provider.PublicAccessBlock != postern.No {
+		if w.Provider.PublicAccessBlock == postern.Yes { // which refuses a public policy while it is on
 			depends = "depends_on = [aws_s3_bucket_public_access_block.postern]"
 		}
-		block("aws_s3_bucket_policy", "postern", bucket, depends, "policy = "+heredoc(Policy{policyVersion, s}.String()))
+		f.resource("aws_s3_bucket_policy", "postern", bucket, depends, "policy = "+heredoc(Policy{policyVersion, s}.String()))
 	}
-	terraformKeys(w, block, &b)
-	return b.String()
+	f.keys(w)
+	return f.String()
 }
 
-func terraformKeys(w *Want, block func(kind, name string, lines ...string), b *strings.Builder) {
-	if w.Provider.IAM == postern.No {
+func terraformTag() []string { return []string{"tags = {", "  " + TagKey + " = " + hcl(TagValue), "}"} }
+
+// hasKeys says whether the tool has users or a role to make.
+func (w *Want) hasKeys() bool {
+	return (w.User != "" || w.Role != "") && w.Provider.IAM != postern.No
+}
+
+func (f *terraformFile) provider(w *Want) {
+	lines := []string{"region = " + hcl(w.Region)}
+	if w.Endpoint != "" {
+		// Other servers know neither AWS's accounts nor its regions. IAM has an
+		// address of its own: without it the users would be made at AWS.
+		lines = append(lines, "skip_credentials_validation = true", "skip_requesting_account_id = true", "skip_region_validation = true",
+			fmt.Sprintf("s3_use_path_style = %v", w.PathStyle), "endpoints {", "  s3 = "+hcl(w.Endpoint))
+		if w.hasKeys() {
+			lines = append(lines, "  iam = var.iam_endpoint")
+			f.block(`variable "iam_endpoint"`, "type = string", `description = "URL of the server's IAM API"`)
+		}
+		lines = append(lines, "}")
+	}
+	f.block(`provider "aws"`, lines...)
+}
+
+func (f *terraformFile) keys(w *Want) {
+	if !w.hasKeys() {
 		return
 	}
-	tag := []string{"tags = {", "  " + TagKey + " = " + hcl(TagValue), "}"}
-	switch {
-	case w.User != "":
-		b.WriteString("\n# The secrets of these keys are in Terraform's state: keep it where the keys may be.\n")
+	if w.User != "" {
+		f.WriteString("\n# The secrets of these keys are in Terraform's state: keep it where the keys may be.\n")
 		for _, kind := range []string{Signer, Worker} {
-			block("aws_iam_user", kind, append([]string{"name = " + hcl(w.UserName(kind))}, tag...)...)
-			block("aws_iam_user_policy", kind, "name   = "+hcl(PolicyName(kind)), "user   = aws_iam_user."+kind+".name", "policy = "+heredoc(KeyPolicy(w, kind).String()))
-			block("aws_iam_access_key", kind, "user = aws_iam_user."+kind+".name")
-			fmt.Fprintf(b, "\noutput \"%s_access_key_id\" {\n  value = aws_iam_access_key.%s.id\n}\n", kind, kind)
-			fmt.Fprintf(b, "\noutput \"%s_secret_access_key\" {\n  value     = aws_iam_access_key.%s.secret\n  sensitive = true\n}\n", kind, kind)
+			f.resource("aws_iam_user", kind, append([]string{"name = " + hcl(w.UserName(kind))}, terraformTag()...)...)
+			f.resource("aws_iam_user_policy", kind, "name = "+hcl(PolicyName(kind)), "user = aws_iam_user."+kind+".name", "policy = "+heredoc(KeyPolicy(w, kind).String()))
+			f.resource("aws_iam_access_key", kind, "user = aws_iam_user."+kind+".name")
+			f.block(fmt.Sprintf("output %q", kind+"_access_key_id"), "value = aws_iam_access_key."+kind+".id")
+			f.block(fmt.Sprintf("output %q", kind+"_secret_access_key"), "value = aws_iam_access_key."+kind+".secret", "sensitive = true")
 		}
-	case w.Role != "":
-		trust, err := TrustPolicy(w)
-		if err != nil { // Check has seen to it
-			return
-		}
-		block("aws_iam_role", "postern", append([]string{"name               = " + hcl(w.Role), "assume_role_policy = " + heredoc(trust.String())}, tag...)...)
-		for _, kind := range []string{Signer, Worker} {
-			block("aws_iam_role_policy", kind, "name   = "+hcl(PolicyName(kind)), "role   = aws_iam_role.postern.id", "policy = "+heredoc(KeyPolicy(w, kind).String()))
-		}
+		return
+	}
+	trust, err := TrustPolicy(w.withAccount(accountMark))
+	if err != nil { // Check has seen to it
+		return
+	}
+	document := heredoc(trust.String())
+	if strings.Contains(document, accountMark) {
+		f.block(`data "aws_caller_identity" "here"`)
+		document = strings.ReplaceAll(document, accountMark, "${data.aws_caller_identity.here.account_id}")
+	}
+	f.resource("aws_iam_role", "postern", append([]string{"name = " + hcl(w.Role), "assume_role_policy = " + document}, terraformTag()...)...)
+	for _, kind := range []string{Signer, Worker} {
+		f.resource("aws_iam_role_policy", kind, "name = "+hcl(PolicyName(kind)), "role = aws_iam_role.postern.id", "policy = "+heredoc(KeyPolicy(w, kind).String()))
 	}
 }

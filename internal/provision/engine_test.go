@@ -162,7 +162,7 @@ func TestPublic(t *testing.T) {
 		}
 	}
 	p.want.Public = false
-	if got := ids(p.plan(t), provision.Change); !slices.Equal(got, []string{"block-public-access", "bucket-policy"}) {
+	if got := ids(p.plan(t), provision.Change); !slices.Equal(got, []string{"bucket-policy", "block-public-access"}) {
 		t.Errorf("to take it back changes %v", got)
 	}
 	p.apply(t)
@@ -261,48 +261,22 @@ func TestHalfApplied(t *testing.T) {
 	}
 }
 
-// Only what setup made is removed.
+// What setup made is removed, with its objects only where that was asked for.
 func TestRemoval(t *testing.T) {
 	p := embedded(t)
 	p.apply(t)
-	put := func() {
-		if _, err := p.api.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a"), Body: strings.NewReader("x")}); err != nil {
-			t.Fatal(err)
-		}
+	if err := put(t, p.api)("a"); err != nil {
+		t.Fatal(err)
 	}
-	marked, err := p.api.GetBucketTagging(t.Context(), &s3.GetBucketTaggingInput{Bucket: aws.String("photos")})
-	put()
-	c := p.open(t)
-	if err != nil {
-		t.Logf("no tags of buckets here (%v): the bucket stays", err)
-		plan, err := c.PlanRemoval(t.Context(), true)
-		if err != nil || !slices.Contains(ids(plan, provision.Keep), "bucket") {
-			t.Fatalf("%+v, %v", plan, err)
-		}
-		if _, err := c.Apply(t.Context(), plan, nil); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := p.api.GetBucketCors(t.Context(), &s3.GetBucketCorsInput{Bucket: aws.String("photos")}); err == nil {
-			t.Error("our rule is still there")
-		}
-		return
-	}
-	_ = marked
-	if _, err := c.PlanRemoval(t.Context(), false); !errors.Is(err, provision.ErrNotEmpty) {
+	if _, err := p.open(t).PlanRemoval(t.Context(), false); !errors.Is(err, provision.ErrNotEmpty) {
 		t.Errorf("a bucket with objects: %v", err)
 	}
-	plan, err := c.PlanRemoval(t.Context(), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Apply(t.Context(), plan, nil); err != nil {
-		t.Fatal(err)
-	}
+	p.remove(t, true)
 	if _, err := p.api.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("photos")}); err == nil {
 		t.Error("the bucket is still there")
 	}
-	if plan, err := c.PlanRemoval(t.Context(), false); err != nil || plan.Pending() != 0 {
-		t.Errorf("again: %+v, %v", plan, err)
+	if plan := p.remove(t, false); plan.Pending() != 0 {
+		t.Errorf("again: %+v", plan)
 	}
 }
 
@@ -374,5 +348,17 @@ func cancelAfter(t *testing.T, k int) (context.Context, func()) {
 		if k--; k == 0 {
 			cancel()
 		}
+	}
+}
+
+// The bucket is made where it is wanted, and one that is elsewhere is named.
+func TestRegion(t *testing.T) {
+	b := posterntest.StartBucket(t, posterntest.BucketConfig{Buckets: []string{"elsewhere"}, Region: "eu-central-1"})
+	p := at(t, b.Endpoint, "embedded", b.Key)
+	p.want.Region = "eu-central-1"
+	p.apply(t)
+	p.want.Region, p.want.Bucket = "us-east-1", "elsewhere"
+	if _, err := p.open(t).Plan(t.Context()); !errors.Is(err, provision.ErrWant) || !strings.Contains(err.Error(), "eu-central-1") {
+		t.Errorf("in another region: %v", err)
 	}
 }

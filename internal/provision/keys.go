@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 // settleTime is how long IAM may take to know what it was just told: "Changes
@@ -21,38 +23,40 @@ const settleTime = time.Minute
 // maxKeys is how many access keys a user may have: "IAM and AWS STS quotas".
 const maxKeys = 2
 
-// keySteps plan the users or the role.
-func (c *Cloud) keySteps(ctx context.Context) ([]Step, error) {
+// keySteps plan the users or the role. What is denied goes to denied.
+func (c *Cloud) keySteps(ctx context.Context, denied *denials) (steps []Step, err error) {
 	switch {
 	case c.want.User == "" && c.want.Role == "" || !c.hasIAM():
-		return c.withoutIAM(), nil
+		return c.withoutIAM(""), nil
 	case c.want.Role != "":
-		return c.roleSteps(ctx)
-	}
-	var steps []Step
-	var denied []error
-	for _, kind := range []string{Signer, Worker} {
-		list, err := c.userSteps(ctx, kind)
-		if err != nil && !errors.Is(err, ErrDenied) {
-			return nil, err
+		steps, err = c.roleSteps(ctx, denied)
+	default:
+		for _, kind := range []string{Signer, Worker} {
+			list, e := c.userSteps(ctx, kind, denied)
+			if err = e; err != nil {
+				break
+			}
+			steps = append(steps, list...)
 		}
-		if err != nil {
-			denied = append(denied, err)
-		}
-		steps = append(steps, list...)
 	}
-	return steps, errors.Join(denied...)
+	if noAPI(err) {
+		return c.withoutIAM(missing(err).noAPI), nil
+	}
+	return steps, err
 }
 
 // withoutIAM says what is left to a person where the provider might have an IAM
-// API, but nobody said where.
-func (c *Cloud) withoutIAM() []Step {
+// API, but nobody said where, or what is there answered that it is none.
+func (c *Cloud) withoutIAM(answered string) []Step {
 	w := &c.want
 	if w.User == "" && w.Role == "" || slices.ContainsFunc(Manuals(w), func(m Manual) bool { return m.ID == "keys" }) {
 		return nil
 	}
 	m := w.manualKeys()
 	m.Why = "The address of an IAM API at " + w.Endpoint + " is not known: give it with --iam-endpoint, or do it by hand."
+	if answered != "" {
+		m.Why = "The IAM API has no such operation: it answered " + answered + "."
+	}
 	return []Step{byHand(&m)}
 }
 
@@ -71,13 +75,16 @@ func noEntity(err error) bool {
 }
 
 // userSteps plan one user: the user, its policy, its key.
-func (c *Cloud) userSteps(ctx context.Context, kind string) ([]Step, error) {
+func (c *Cloud) userSteps(ctx context.Context, kind string, denied *denials) ([]Step, error) {
 	w := &c.want
 	name, arn := w.UserName(kind), w.UserARN(kind)
 	out, err := c.iam.GetUser(ctx, &iam.GetUserInput{UserName: &name})
-	there := err == nil
-	if err != nil && !noEntity(err) {
-		return nil, c.explain(err, Permission{"iam:GetUser", arn})
+	there := !noEntity(err) // where that is denied, the rest is still asked
+	tagged := err == nil && isOurs(out.User.Tags) || there && c.userTagged(ctx, name)
+	if there {
+		if err := denied.note(c.explain(err, Permission{"iam:GetUser", arn})); err != nil {
+			return nil, err
+		}
 	}
 	user := Step{
 		ID: "user-" + kind, Action: Keep, Title: "user " + name, Why: map[string]string{
@@ -88,26 +95,32 @@ func (c *Cloud) userSteps(ctx context.Context, kind string) ([]Step, error) {
 	if !there {
 		user.Action, user.Permissions = Create, []Permission{{"iam:CreateUser", arn}, {"iam:TagUser", arn}}
 		user.apply = func(ctx context.Context) (*Key, error) { return nil, c.createUser(ctx, name, arn) }
-	} else if !isOurs(out.User.Tags) && !c.userTagged(ctx, name) {
+	} else if !tagged {
 		user.Danger = "It was not made by setup, so it will not be removed by it; its policy " + PolicyName(kind) + " is ours."
 	}
 	policy, err := c.userPolicyStep(ctx, kind, there)
-	if err != nil {
+	if err := denied.note(err); err != nil {
 		return nil, err
 	}
-	steps := []Step{user, *policy}
+	steps := []Step{user}
+	if policy != nil {
+		steps = append(steps, *policy)
+	}
 	if there {
-		more, err := c.foreignPolicies(ctx, c.user(kind))
+		more, err := c.foreignPolicies(ctx, c.user(kind), tagged, denied)
 		if err != nil {
 			return nil, err
 		}
 		steps = append(steps, more...)
 	}
 	key, err := c.keyStep(ctx, kind, there)
-	if err != nil {
+	if err := denied.note(err); err != nil {
 		return nil, err
 	}
-	return append(steps, *key), nil
+	if key != nil {
+		steps = append(steps, *key)
+	}
+	return steps, nil
 }
 
 // userTagged asks for the tags, which not every server puts into GetUser's answer.
@@ -119,17 +132,13 @@ func (c *Cloud) userTagged(ctx context.Context, name string) bool {
 func (c *Cloud) createUser(ctx context.Context, name, arn string) error {
 	_, err := c.iam.CreateUser(ctx, &iam.CreateUserInput{UserName: &name, Tags: tags()})
 	var there *types.EntityAlreadyExistsException
-	if errors.As(err, &there) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.As(err, &there) {
 		return c.explain(err, Permission{"iam:CreateUser", arn})
 	}
-	err = iam.NewUserExistsWaiter(c.iam).Wait(ctx, &iam.GetUserInput{UserName: &name}, settleTime)
-	if err != nil {
-		return fmt.Errorf("wait for user %s: %w", name, plainly(err))
-	}
-	return nil
+	return c.settled(ctx, "user "+name, func(ctx context.Context) (bool, error) {
+		_, err := c.iam.GetUser(ctx, &iam.GetUserInput{UserName: &name})
+		return err == nil, ignoreNone(err)
+	})
 }
 
 // userPolicyStep holds the inline policy against what it has to be.
@@ -152,8 +161,44 @@ func (c *Cloud) userPolicyStep(ctx context.Context, kind string, there bool) (*S
 	return planned(s, arn, "iam:PutUserPolicy", func(ctx context.Context) error {
 		after := s.after()
 		_, err := c.iam.PutUserPolicy(ctx, &iam.PutUserPolicyInput{UserName: &name, PolicyName: &policy, PolicyDocument: &after})
-		return c.explain(err, Permission{"iam:PutUserPolicy", arn})
+		if err != nil {
+			return c.explain(err, Permission{"iam:PutUserPolicy", arn})
+		}
+		return c.settled(ctx, "policy "+policy+" of user "+name, func(ctx context.Context) (bool, error) {
+			out, err := c.iam.GetUserPolicy(ctx, &iam.GetUserPolicyInput{UserName: &name, PolicyName: &policy})
+			return err == nil && SamePolicy(decoded(out.PolicyDocument), after), ignoreNone(err)
+		})
 	}), nil
+}
+
+// settled waits until IAM says what it was told. Only an error that is not about
+// waiting ends it early.
+func (c *Cloud) settled(ctx context.Context, what string, ok func(context.Context) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		done, err := ok(ctx)
+		if done {
+			return nil
+		}
+		if err == nil {
+			select {
+			case <-time.After(wait):
+				continue
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		return fmt.Errorf("wait for %s: %w", what, plainly(err))
+	}
+}
+
+// ignoreNone takes "there is none" for an answer to wait on.
+func ignoreNone(err error) error {
+	if noEntity(err) {
+		return nil
+	}
+	return err
 }
 
 // after is the document to write, also of a step whose documents are not shown.
@@ -221,6 +266,10 @@ func (c *Cloud) keyStep(ctx context.Context, kind string, there bool) (*Step, er
 	switch {
 	case len(keys) > 0 && !c.access.NoSecret[kind]:
 		s.Title += " (" + keyIDs(keys) + ")"
+		if !slices.ContainsFunc(keys, func(k types.AccessKeyMetadata) bool { return k.Status != types.StatusTypeInactive }) {
+			s.Danger = "It is switched off, so nothing works with it. Switch it on: aws iam update-access-key --status Active --user-name " + name +
+				" --access-key-id " + aws.ToString(keys[0].AccessKeyId)
+		}
 		return s, nil
 	case len(keys) >= maxKeys:
 		m := &Manual{
@@ -253,9 +302,37 @@ func (c *Cloud) createKey(ctx context.Context, kind string) (*Key, error) {
 	if err != nil {
 		return nil, c.explain(err, Permission{"iam:CreateAccessKey", c.want.UserARN(kind)})
 	}
-	return &Key{
+	key := &Key{
 		Kind: kind, User: name, AccessKeyID: aws.ToString(out.AccessKey.AccessKeyId), SecretAccessKey: aws.ToString(out.AccessKey.SecretAccessKey),
-	}, nil
+	}
+	if err := c.settled(ctx, "key", func(ctx context.Context) (bool, error) { return c.keyKnown(ctx, key) }); err != nil {
+		// It is made all the same, and its secret is told only now.
+		c.access.Logger.WarnContext(ctx, "access key is not known everywhere yet", "access_key_id", key.AccessKeyID, "error", err)
+	}
+	return key, nil
+}
+
+// keyKnown says whether a new key is accepted: AWS tells every key who it is,
+// whatever it may do; elsewhere it has to be on the list.
+func (c *Cloud) keyKnown(ctx context.Context, k *Key) (bool, error) {
+	if c.sts != nil {
+		_, err := c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) {
+			o.Credentials = credentials.NewStaticCredentialsProvider(k.AccessKeyID, k.SecretAccessKey, "")
+		})
+		switch {
+		case err == nil:
+			return true, nil
+		case saysCode(err, "InvalidClientTokenId", "SignatureDoesNotMatch"):
+			return false, nil
+		case !noAPI(err):
+			return false, err
+		}
+	}
+	out, err := c.iam.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: &k.User})
+	if err != nil {
+		return false, ignoreNone(err)
+	}
+	return slices.ContainsFunc(out.AccessKeyMetadata, func(m types.AccessKeyMetadata) bool { return aws.ToString(m.AccessKeyId) == k.AccessKeyID }), nil
 }
 
 // DeleteKey deletes a key that was just made and could not be kept: nobody will

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"postern.example/postern"
@@ -37,6 +38,12 @@ func Manuals(w *Want) []Manual {
 	}
 	if (w.User != "" || w.Role != "") && p.IAM == postern.No {
 		list = append(list, w.manualKeys())
+	}
+	if p.IAM == postern.Yes && w.User != "" && slices.Contains([]string{"versitygw", "seaweedfs"}, p.Name) {
+		list = append(list, Manual{
+			ID: "forms", Title: "Let every preset send by PUT.", Why: p.Title + " judges a form by the bucket and not by its key: the signer's key, limited to incoming/, can send none.",
+			Steps: "In postern.yaml, give each preset \"transfer: put\":\n  presets:\n    - name: default\n      transfer: put",
+		})
 	}
 	if w.Distribution != "" {
 		list = append(list, w.manualCDN())
@@ -82,17 +89,14 @@ func (w *Want) manualPublic() Manual {
 
 // manualKeys says how the two keys are made where IAM is not AWS's.
 func (w *Want) manualKeys() Manual {
-	name := w.User
-	if name == "" {
-		name = w.Role
-	}
+	name := w.keyName()
 	m := Manual{ID: "keys", Title: "Make two keys: one that signs uploads, one that does the rest.", Why: w.Provider.Title + " has no IAM API as AWS has it."}
 	into := fmt.Sprintf("\nPut them into a credentials file, as profiles %s-signer and %s-worker, and name file and profiles in postern.yaml (credentials_file, profile, signer_profile).", name, name)
 	switch w.Provider.Name {
 	case "minio":
 		m.Steps = fmt.Sprintf("Save these two policies as signer.json and worker.json:\n%s\n%s\nThen run:\n  mc admin policy create ALIAS %[3]s-signer signer.json\n  mc admin policy create ALIAS %[3]s-worker worker.json\n  mc admin user add ALIAS %[3]s-signer SECRET1 && mc admin policy attach ALIAS %[3]s-signer --user %[3]s-signer\n  mc admin user add ALIAS %[3]s-worker SECRET2 && mc admin policy attach ALIAS %[3]s-worker --user %[3]s-worker", SignerPolicy(w), WorkerPolicy(w), name)
 	case "ceph":
-		m.Steps = fmt.Sprintf("Run:\n  radosgw-admin user create --uid=%[1]s-signer --display-name=%[1]s-signer\n  radosgw-admin user create --uid=%[1]s-worker --display-name=%[1]s-worker\nIts user policies never let a form in, so the bucket policy has to: add these statements to it, with Principal {\"AWS\": \"arn:aws:iam:::user/%[1]s-signer\"} and {\"AWS\": \"arn:aws:iam:::user/%[1]s-worker\"}:\n%[2]s\n%[3]s", name, SignerPolicy(w), WorkerPolicy(w))
+		m.Steps = fmt.Sprintf("Run, and note the keys that are printed:\n  radosgw-admin user create --uid=%[1]s-signer --display-name=%[1]s-signer\n  radosgw-admin user create --uid=%[1]s-worker --display-name=%[1]s-worker\nWhat they may do stands in the bucket's policy, which setup writes: its user policies never let a form in.", name)
 	case "r2":
 		m.Steps = fmt.Sprintf("In the Cloudflare dashboard, R2, Manage API tokens, make a token %s-worker with \"Object Read & Write\" for the bucket %s. R2 has no token that may only write below a prefix: the same token signs uploads, or temporary credentials of its API do, limited to %s and to object-write.", name, w.Bucket, postern.IncomingPrefix)
 	case "b2":
@@ -107,13 +111,17 @@ func (w *Want) manualKeys() Manual {
 }
 
 func (w *Want) manualCDN() Manual {
+	domain := "amazonaws.com"
+	if w.partition() == "aws-cn" {
+		domain += ".cn"
+	}
 	return Manual{
 		ID: "cloudfront", Title: "Set the CloudFront distribution up.", Why: "setup touches the bucket and its keys, and no distribution.",
-		Steps: fmt.Sprintf(`Origin: %s.s3.%s.amazonaws.com, with origin access control (signing behaviour "always", protocol sigv4), and no origin path.
+		Steps: fmt.Sprintf(`Origin: %s.s3.%s.%s, with origin access control (signing behaviour "always", protocol sigv4), and no origin path.
 Behaviour images/*: redirect HTTP to HTTPS, GET and HEAD only, cache policy "CachingOptimized".
 Default behaviour: no access, or your site. incoming/ must never be an origin path of any behaviour.
 Response headers policy: X-Content-Type-Options nosniff; Content-Security-Policy "default-src 'none'; sandbox"; Cross-Origin-Resource-Policy cross-origin.
-Then set images_url to https://NAME.cloudfront.net/images in postern.yaml.`, w.Bucket, w.Region),
+Then set images_url to https://NAME.cloudfront.net/images in postern.yaml.`, w.Bucket, w.Region, domain),
 	}
 }
 

@@ -38,9 +38,6 @@ func Open(ctx context.Context, a Access, w Want) (*Cloud, error) {
 	if err := w.Check(); err != nil {
 		return nil, err
 	}
-	if a.Now == nil {
-		a.Now = time.Now
-	}
 	if a.Logger == nil {
 		a.Logger = slog.New(slog.DiscardHandler)
 	}

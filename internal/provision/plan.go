@@ -3,7 +3,6 @@ package provision
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"postern.example/postern/sigv4"
 )
@@ -20,8 +19,10 @@ type Access struct {
 	// NoSecret says of which kinds of key (Signer, Worker) nobody has the secret:
 	// a new one is made then, where there is room for a second.
 	NoSecret map[string]bool
-	Now      func() time.Time // default time.Now
-	Logger   *slog.Logger     // nil discards
+	// InUse is the id of the access key that the gate works with, by kind: a
+	// rotation never deletes it. Empty: nobody knows, and the older one goes.
+	InUse  map[string]string
+	Logger *slog.Logger // nil discards
 }
 
 // Action is what a step does.
@@ -50,8 +51,9 @@ type Step struct {
 	Permissions []Permission `json:"permissions,omitempty"`
 	Manual      *Manual      `json:"manual,omitempty"`
 
-	document string // to write, also where it is not shown
-	apply    func(context.Context) (*Key, error)
+	document  string // to write, also where it is not shown
+	stoppable bool   // may be left half done: the next run does the other half
+	apply     func(context.Context) (*Key, error)
 }
 
 // Plan is what has to be done, found out by reading what is there.
@@ -85,6 +87,9 @@ func (p *Plan) Pending() int {
 type Result struct {
 	Done []Step `json:"done"` // in order
 	Keys []Key  `json:"keys"` // made now; shown nowhere else again
+	// ByHand are steps that were planned, and that the server turned out to have
+	// no API for.
+	ByHand []Step `json:"by_hand,omitempty"`
 }
 
 // Key is an access key that was made. Its secret is in no JSON and no log.

@@ -104,7 +104,6 @@ func OperatorPolicy(w *Want) Policy {
 				"s3:GetBucketCORS", "s3:PutBucketCORS",
 				"s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration",
 				"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy",
-				"s3:GetBucketVersioning",
 			},
 			Resource: []string{w.BucketARN()},
 		},

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
 
 // roleSteps plan the role: who may take it, and what it allows.
-func (c *Cloud) roleSteps(ctx context.Context) ([]Step, error) {
+func (c *Cloud) roleSteps(ctx context.Context, denied *denials) ([]Step, error) {
 	w := &c.want
 	arn := w.RoleARN()
 	trust, err := TrustPolicy(w)
@@ -18,54 +17,81 @@ func (c *Cloud) roleSteps(ctx context.Context) ([]Step, error) {
 		return nil, err
 	}
 	out, err := c.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &w.Role})
-	if err != nil && !noEntity(err) {
-		return nil, c.explain(err, Permission{"iam:GetRole", arn})
-	}
-	there := err == nil
-	role := Step{ID: "role", Action: Keep, Title: "role " + w.Role, Why: "Keys that end by themselves cannot leak for good."}
-	assume := &Step{ID: "role-trust", Title: "who may take the role: " + w.Trust.Kind, Why: "Nobody else can have its keys.", After: trust.String()}
-	document := assume.After
+	there := !noEntity(err) // where that is denied, the rest is still asked
+	known := err == nil
 	if there {
-		if !isOurs(out.Role.Tags) {
+		if err := denied.note(c.explain(err, Permission{"iam:GetRole", arn})); err != nil {
+			return nil, err
+		}
+	}
+	role := Step{ID: "role", Action: Keep, Title: "role " + w.Role, Why: "Keys that end by themselves cannot leak for good."}
+	document := trust.String()
+	made := false
+	var steps []Step
+	switch {
+	case known:
+		if made = isOurs(out.Role.Tags); !made {
 			role.Danger = "It was not made by setup, so it will not be removed by it."
 		}
-		assume.Before = decoded(out.Role.AssumeRolePolicyDocument)
-		assume = planned(assume, arn, "iam:UpdateAssumeRolePolicy", func(ctx context.Context) error {
-			_, err := c.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &w.Role, PolicyDocument: &document})
-			return c.explain(err, Permission{"iam:UpdateAssumeRolePolicy", arn})
-		})
-	} else {
-		// It is made with the document, so that it is never anybody else's.
-		role.Action, role.After, assume = Create, document, nil
-		role.Permissions = []Permission{{"iam:CreateRole", arn}, {"iam:TagRole", arn}}
-		role.apply = func(ctx context.Context) (*Key, error) {
-			_, err := c.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: &w.Role, AssumeRolePolicyDocument: &document, Tags: tags()})
-			var there *types.EntityAlreadyExistsException
-			if errors.As(err, &there) {
-				return nil, nil
-			}
-			return nil, c.explain(err, Permission{"iam:CreateRole", arn})
+		assume := c.trustStep(decoded(out.Role.AssumeRolePolicyDocument), document)
+		if assume.Action == Change {
+			assume.Danger = "Whoever else may take the role now may not any more."
 		}
-	}
-	steps := []Step{role}
-	if assume != nil {
-		steps = append(steps, *assume)
+		steps = []Step{role, *assume}
+	case !there:
+		// It is made with the document, so that it is never anybody else's.
+		role.Action, role.After = Create, document
+		role.Permissions = []Permission{{"iam:CreateRole", arn}, {"iam:TagRole", arn}}
+		role.apply = func(ctx context.Context) (*Key, error) { return nil, c.createRole(ctx, document) }
+		steps = []Step{role}
 	}
 	for _, kind := range []string{Signer, Worker} {
 		s, err := c.rolePolicyStep(ctx, kind, there)
-		if err != nil {
+		if err := denied.note(err); err != nil {
 			return nil, err
 		}
-		steps = append(steps, *s)
+		if s != nil {
+			steps = append(steps, *s)
+		}
 	}
 	if there {
-		more, err := c.foreignPolicies(ctx, c.role())
+		more, err := c.foreignPolicies(ctx, c.role(), made, denied)
 		if err != nil {
 			return nil, err
 		}
 		steps = append(steps, more...)
 	}
 	return steps, nil
+}
+
+// trustStep holds the document that says who may take the role against what it
+// has to be.
+func (c *Cloud) trustStep(before, after string) *Step {
+	w := &c.want
+	s := &Step{ID: "role-trust", Title: "who may take the role: " + w.Trust.Kind, Why: "Nobody else can have its keys.", Before: before, After: after}
+	return planned(s, w.RoleARN(), "iam:UpdateAssumeRolePolicy", func(ctx context.Context) error {
+		_, err := c.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &w.Role, PolicyDocument: &after})
+		if err != nil {
+			return c.explain(err, Permission{"iam:UpdateAssumeRolePolicy", w.RoleARN()})
+		}
+		return c.settled(ctx, "role "+w.Role, func(ctx context.Context) (bool, error) {
+			out, err := c.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &w.Role})
+			return err == nil && SamePolicy(decoded(out.Role.AssumeRolePolicyDocument), after), ignoreNone(err)
+		})
+	})
+}
+
+func (c *Cloud) createRole(ctx context.Context, trust string) error {
+	w := &c.want
+	_, err := c.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: &w.Role, AssumeRolePolicyDocument: &trust, Tags: tags()})
+	var there *types.EntityAlreadyExistsException
+	if err != nil && !errors.As(err, &there) {
+		return c.explain(err, Permission{"iam:CreateRole", w.RoleARN()})
+	}
+	return c.settled(ctx, "role "+w.Role, func(ctx context.Context) (bool, error) {
+		_, err := c.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &w.Role})
+		return err == nil, ignoreNone(err)
+	})
 }
 
 func (c *Cloud) rolePolicyStep(ctx context.Context, kind string, there bool) (*Step, error) {
@@ -85,7 +111,14 @@ func (c *Cloud) rolePolicyStep(ctx context.Context, kind string, there bool) (*S
 		}
 	}
 	return planned(s, arn, "iam:PutRolePolicy", func(ctx context.Context) error {
-		_, err := c.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &w.Role, PolicyName: &policy, PolicyDocument: aws.String(s.after())})
-		return c.explain(err, Permission{"iam:PutRolePolicy", arn})
+		after := s.after()
+		_, err := c.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &w.Role, PolicyName: &policy, PolicyDocument: &after})
+		if err != nil {
+			return c.explain(err, Permission{"iam:PutRolePolicy", arn})
+		}
+		return c.settled(ctx, "policy "+policy+" of role "+w.Role, func(ctx context.Context) (bool, error) {
+			out, err := c.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &w.Role, PolicyName: &policy})
+			return err == nil && SamePolicy(decoded(out.PolicyDocument), after), ignoreNone(err)
+		})
 	}), nil
 }

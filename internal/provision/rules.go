@@ -3,6 +3,7 @@ package provision
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"postern.example/postern"
 )
@@ -15,8 +16,20 @@ type PublicAccess struct {
 // PublicAccessBlock blocks everything, but for what Public needs: a policy that
 // is public is then taken, and obeyed. A policy for one CloudFront distribution
 // is not public: "The meaning of 'public'", S3 user guide.
+//
+// Ceph RGW 16, run, refuses every PUT while BlockPublicAcls is on, and every
+// policy that allows anything while BlockPublicPolicy is. There public ACLs are
+// taken and without effect.
 func PublicAccessBlock(w *Want) PublicAccess {
+	if w.Provider.Name == "ceph" {
+		return PublicAccess{IgnorePublicAcls: true, BlockPublicPolicy: len(BucketStatements(w)) == 0, RestrictPublicBuckets: !w.Public}
+	}
 	return PublicAccess{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: !w.Public, RestrictPublicBuckets: !w.Public}
+}
+
+// hasOwnership says whether the server is known to have ownership controls.
+func (w *Want) hasOwnership() bool {
+	return slices.Contains([]string{"aws", "embedded", "versitygw"}, w.Provider.Name)
 }
 
 const corsID = "postern"
@@ -57,17 +70,29 @@ func ourCORS(r *CORSRule, w *Want) bool {
 		return r.ID == corsID
 	}
 	want := CORS(w)[0]
-	return sameSetOf(r.Headers, want.Headers) && sameSetOf(r.Expose, want.Expose)
+	return sameHeaders(r.Headers, want.Headers) && sameHeaders(r.Expose, want.Expose)
 }
 
 func sameCORS(a, b *CORSRule) bool {
 	return (a.ID == b.ID || a.ID == "" || b.ID == "") && sameSetOf(a.Origins, b.Origins) && sameSetOf(a.Methods, b.Methods) &&
-		sameSetOf(a.Headers, b.Headers) && sameSetOf(a.Expose, b.Expose) && a.MaxAge == b.MaxAge
+		sameHeaders(a.Headers, b.Headers) && sameHeaders(a.Expose, b.Expose) && a.MaxAge == b.MaxAge
 }
 
 // sameSetOf compares without order.
 func sameSetOf(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// sameHeaders compares names of headers, which have no case.
+func sameHeaders(a, b []string) bool {
+	lower := func(list []string) []string {
+		out := make([]string, len(list))
+		for i, v := range list {
+			out[i] = strings.ToLower(v)
+		}
+		return out
+	}
+	return sameSetOf(lower(a), lower(b))
 }
 
 // openCORS says whether a rule lets pages of every origin write.
@@ -89,7 +114,7 @@ func Lifecycle(w *Want) []LifecycleRule {
 	var rules []LifecycleRule
 	if w.Provider.Lifecycle != postern.No {
 		r := LifecycleRule{ID: lifecycleIncoming, Prefix: postern.IncomingPrefix, ExpireDays: 1}
-		if w.onAWS() || w.Provider.Name == "b2" {
+		if slices.Contains([]string{"aws", "b2", "ceph", "minio"}, w.Provider.Name) { // those are known to take it
 			r.NoncurrentDays = 1
 		}
 		rules = append(rules, r)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -31,7 +30,7 @@ func (c *Cloud) settings() []setting {
 			list[0].title = "Block Public Access: on, but for a public bucket policy"
 		}
 	}
-	if slices.Contains([]string{"aws", "embedded", "versitygw"}, w.Provider.Name) {
+	if w.hasOwnership() {
 		list = append(list, setting{
 			id: "ownership", title: "ACLs off: the bucket's owner owns every object", manual: "ownership",
 			why:   "What may be read is said by policies alone.",
@@ -113,7 +112,7 @@ func (c *Cloud) publicAccess(ctx context.Context, fresh bool) (d difference, err
 	case unset(err):
 		return d, nil
 	case noAPI(err) || saysCode(err, "MalformedXML"):
-		return difference{noAPI: true}, nil
+		return missing(err), nil
 	case err != nil:
 		return d, err
 	}
@@ -142,7 +141,7 @@ func (c *Cloud) ownership(ctx context.Context, fresh bool) (d difference, err er
 	case unset(err):
 		return d, nil
 	case noAPI(err):
-		return difference{noAPI: true}, nil
+		return missing(err), nil
 	case err != nil:
 		return d, err
 	}
@@ -171,7 +170,7 @@ func (c *Cloud) encryption(ctx context.Context, fresh bool) (d difference, err e
 	case unset(err):
 		return d, nil
 	case noAPI(err):
-		return difference{noAPI: true}, nil
+		return missing(err), nil
 	case err != nil:
 		return d, err
 	}
@@ -194,15 +193,12 @@ func (c *Cloud) cors(ctx context.Context, fresh bool) (d difference, err error) 
 		switch {
 		case unset(err):
 		case noAPI(err):
-			return difference{noAPI: true}, nil
+			return missing(err), nil
 		case err != nil:
 			return d, err
 		default:
 			for _, r := range out.CORSRules {
-				rule := CORSRule{
-					ID: aws.ToString(r.ID), Origins: r.AllowedOrigins, Methods: r.AllowedMethods, Headers: r.AllowedHeaders,
-					Expose: r.ExposeHeaders, MaxAge: int(aws.ToInt32(r.MaxAgeSeconds)),
-				}
+				rule := corsRule(&r)
 				existing = append(existing, rule)
 				if !ourCORS(&rule, &c.want) {
 					theirs = append(theirs, r)
@@ -229,6 +225,25 @@ func (c *Cloud) cors(ctx context.Context, fresh bool) (d difference, err error) 
 	return d, nil
 }
 
+func corsRule(r *types.CORSRule) CORSRule {
+	return CORSRule{
+		ID: aws.ToString(r.ID), Origins: r.AllowedOrigins, Methods: r.AllowedMethods, Headers: r.AllowedHeaders,
+		Expose: r.ExposeHeaders, MaxAge: int(aws.ToInt32(r.MaxAgeSeconds)),
+	}
+}
+
+// corsDocument is a list of rules as a text; none is none.
+func corsDocument(list []types.CORSRule) string {
+	if len(list) == 0 {
+		return ""
+	}
+	rules := make([]CORSRule, len(list))
+	for i := range list {
+		rules[i] = corsRule(&list[i])
+	}
+	return document(rules)
+}
+
 func (c *Cloud) putCORS(ctx context.Context, rules []types.CORSRule) error {
 	_, err := c.s3.PutBucketCors(ctx, &s3.PutBucketCorsInput{Bucket: &c.want.Bucket, CORSConfiguration: &types.CORSConfiguration{CORSRules: rules}})
 	return err
@@ -239,7 +254,7 @@ func (c *Cloud) policy(ctx context.Context, fresh bool) (d difference, err error
 	if !fresh {
 		if existing, err = c.readPolicy(ctx); err != nil {
 			if noAPI(err) {
-				return difference{noAPI: true}, nil
+				return missing(err), nil
 			}
 			return d, err
 		}
@@ -273,7 +288,7 @@ func (c *Cloud) writePolicy(ctx context.Context, text string) error {
 	var doc struct{ Statement []any }
 	if text == "" || json.Unmarshal([]byte(text), &doc) == nil && len(doc.Statement) == 0 {
 		_, err := c.s3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: &c.want.Bucket})
-		return err
+		return c.explain(err, Permission{"s3:DeleteBucketPolicy", c.want.BucketARN()})
 	}
 	_, err := c.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &c.want.Bucket, Policy: &text})
 	return err

@@ -14,8 +14,13 @@ func trustKinds() []string { return []string{"ec2", "ecs", "lambda", "oidc"} }
 func TrustPolicy(w *Want) (Policy, error) {
 	s := Statement{Sid: ours + "Trust", Effect: allow, Action: []string{"sts:AssumeRole"}}
 	switch t := &w.Trust; t.Kind {
-	case "ec2", "lambda":
-		s.Principal = map[string]string{"Service": t.Kind + ".amazonaws.com"}
+	case "ec2":
+		s.Principal = map[string]string{"Service": "ec2.amazonaws.com"}
+		if w.partition() == "aws-cn" { // alone of these has another name there
+			s.Principal = map[string]string{"Service": "ec2.amazonaws.com.cn"}
+		}
+	case "lambda":
+		s.Principal = map[string]string{"Service": "lambda.amazonaws.com"}
 	case "ecs":
 		s.Principal = map[string]string{"Service": "ecs-tasks.amazonaws.com"}
 		if w.Account != "" {
@@ -29,8 +34,12 @@ func TrustPolicy(w *Want) (Policy, error) {
 		if !ok || issuer == "" {
 			return Policy{}, fmt.Errorf("%w: trust: the provider %q is not the ARN of an OIDC provider", ErrWant, t.Provider)
 		}
-		if t.Subject == "" || strings.ContainsAny(t.Subject, "*?") {
+		// A "${…}" would be a policy variable, and so a pattern as well.
+		if t.Subject == "" || strings.ContainsAny(t.Subject, "*?") || strings.Contains(t.Subject, "${") {
 			return Policy{}, fmt.Errorf("%w: trust: the subject %q must be one exact subject", ErrWant, t.Subject)
+		}
+		if strings.ContainsAny(t.Audience, "*?") || strings.Contains(t.Audience, "${") {
+			return Policy{}, fmt.Errorf("%w: trust: the audience %q must be one exact audience", ErrWant, t.Audience)
 		}
 		audience := t.Audience
 		if audience == "" {

@@ -31,12 +31,7 @@ func versity(t *testing.T) *place {
 	if _, err := os.Stat(path); err != nil || os.Getenv("POSTERN_SERVERS") == "" {
 		t.Skip("SKIPPED: POSTERN_SERVERS names no folder with versitygw; \"make oracle\" does")
 	}
-	// A socket's path may have 104 bytes, which the test's own folder may exceed.
-	dir, err := os.MkdirTemp("", "vgw") //nolint:usetesting // see above
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := shortTemp(t)
 	for _, name := range []string{"iam", "files"} {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)
@@ -297,5 +292,21 @@ func TestVersity_Removal(t *testing.T) {
 	}
 	if again, err := c.PlanRemoval(t.Context(), false); err != nil || again.Pending() != 0 {
 		t.Errorf("again: %+v, %v", again, err)
+	}
+}
+
+// A role is made, kept as it should be, and removed.
+func TestVersity_Role(t *testing.T) {
+	p := versity(t)
+	p.want.User, p.want.Role, p.want.Trust = "", "site", provision.Trust{Kind: "oidc", Provider: "arn:aws:iam::" + account + ":oidc-provider/issuer.example", Subject: "me"}
+	p.apply(t)
+	p.want.Trust.Subject = "somebody-else"
+	if got := ids(p.plan(t), provision.Change); !slices.Equal(got, []string{"role-trust"}) {
+		t.Errorf("found %v", got)
+	}
+	p.apply(t)
+	p.remove(t, false)
+	if plan := p.remove(t, false); plan.Pending() != 0 {
+		t.Errorf("again: %+v", plan)
 	}
 }

@@ -1,4 +1,6 @@
 # What "postern setup" does, for Terraform and OpenTofu: terraform init && terraform apply
+# A bucket that is there already: terraform import aws_s3_bucket.postern photos
+# Left out, as nobody has shown that the server has it: Block Public Access.
 # By hand: Make two keys: one that signs uploads, one that does the rest. Backblaze B2 has no IAM API as AWS has it.
 #   Run:
 #     b2 key create --bucket photos --name-prefix incoming/ site-signer writeFiles
@@ -15,7 +17,7 @@ terraform {
 }
 
 provider "aws" {
-  region = "eu-central-1"
+  region                      = "eu-central-1"
   skip_credentials_validation = true
   skip_requesting_account_id  = true
   skip_region_validation      = true
@@ -30,14 +32,6 @@ resource "aws_s3_bucket" "postern" {
   tags = {
     postern = "setup"
   }
-}
-
-resource "aws_s3_bucket_public_access_block" "postern" {
-  bucket = aws_s3_bucket.postern.id
-  block_public_acls       = true
-  ignore_public_acls      = true
-  block_public_policy     = true
-  restrict_public_buckets = true
 }
 
 resource "aws_s3_bucket_cors_configuration" "postern" {

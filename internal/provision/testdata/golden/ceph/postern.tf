@@ -1,67 +1,10 @@
 # What "postern setup" does, for Terraform and OpenTofu: terraform init && terraform apply
+# A bucket that is there already: terraform import aws_s3_bucket.postern photos
 # By hand: Make two keys: one that signs uploads, one that does the rest. Ceph RGW has no IAM API as AWS has it.
-#   Run:
+#   Run, and note the keys that are printed:
 #     radosgw-admin user create --uid=site-signer --display-name=site-signer
 #     radosgw-admin user create --uid=site-worker --display-name=site-worker
-#   Its user policies never let a form in, so the bucket policy has to: add these statements to it, with Principal {"AWS": "arn:aws:iam:::user/site-signer"} and {"AWS": "arn:aws:iam:::user/site-worker"}:
-#   {
-#     "Version": "2012-10-17",
-#     "Statement": [
-#       {
-#         "Sid": "PosternSign",
-#         "Effect": "Allow",
-#         "Action": [
-#           "s3:PutObject",
-#           "s3:AbortMultipartUpload",
-#           "s3:ListMultipartUploadParts"
-#         ],
-#         "Resource": [
-#           "arn:aws:s3:::photos/incoming/*"
-#         ]
-#       }
-#     ]
-#   }
-#   {
-#     "Version": "2012-10-17",
-#     "Statement": [
-#       {
-#         "Sid": "PosternCheck",
-#         "Effect": "Allow",
-#         "Action": [
-#           "s3:GetObject",
-#           "s3:DeleteObject",
-#           "s3:AbortMultipartUpload",
-#           "s3:ListMultipartUploadParts"
-#         ],
-#         "Resource": [
-#           "arn:aws:s3:::photos/incoming/*"
-#         ]
-#       },
-#       {
-#         "Sid": "PosternServe",
-#         "Effect": "Allow",
-#         "Action": [
-#           "s3:GetObject",
-#           "s3:PutObject",
-#           "s3:DeleteObject"
-#         ],
-#         "Resource": [
-#           "arn:aws:s3:::photos/images/*"
-#         ]
-#       },
-#       {
-#         "Sid": "PosternSweep",
-#         "Effect": "Allow",
-#         "Action": [
-#           "s3:ListBucket",
-#           "s3:ListBucketMultipartUploads"
-#         ],
-#         "Resource": [
-#           "arn:aws:s3:::photos"
-#         ]
-#       }
-#     ]
-#   }
+#   What they may do stands in the bucket's policy, which setup writes: its user policies never let a form in.
 #   Put them into a credentials file, as profiles site-signer and site-worker, and name file and profiles in postern.yaml (credentials_file, profile, signer_profile).
 
 terraform {
@@ -74,7 +17,7 @@ terraform {
 }
 
 provider "aws" {
-  region = "eu-central-1"
+  region                      = "eu-central-1"
   skip_credentials_validation = true
   skip_requesting_account_id  = true
   skip_region_validation      = true
@@ -92,8 +35,8 @@ resource "aws_s3_bucket" "postern" {
 }
 
 resource "aws_s3_bucket_public_access_block" "postern" {
-  bucket = aws_s3_bucket.postern.id
-  block_public_acls       = true
+  bucket                  = aws_s3_bucket.postern.id
+  block_public_acls       = false
   ignore_public_acls      = true
   block_public_policy     = false
   restrict_public_buckets = false
@@ -122,6 +65,9 @@ resource "aws_s3_bucket_lifecycle_configuration" "postern" {
     expiration {
       days = 1
     }
+    noncurrent_version_expiration {
+      noncurrent_days = 1
+    }
   }
   rule {
     id     = "postern-parts"
@@ -136,31 +82,12 @@ resource "aws_s3_bucket_lifecycle_configuration" "postern" {
 }
 
 resource "aws_s3_bucket_policy" "postern" {
-  bucket = aws_s3_bucket.postern.id
+  bucket     = aws_s3_bucket.postern.id
   depends_on = [aws_s3_bucket_public_access_block.postern]
-  policy = <<-JSON
+  policy     = <<-JSON
     {
       "Version": "2012-10-17",
       "Statement": [
-        {
-          "Sid": "PosternTLSOnly",
-          "Effect": "Deny",
-          "Principal": "*",
-          "Action": [
-            "s3:*"
-          ],
-          "Resource": [
-            "arn:aws:s3:::photos",
-            "arn:aws:s3:::photos/*"
-          ],
-          "Condition": {
-            "Bool": {
-              "aws:SecureTransport": [
-                "false"
-              ]
-            }
-          }
-        },
         {
           "Sid": "PosternPublicImages",
           "Effect": "Allow",
@@ -170,6 +97,79 @@ resource "aws_s3_bucket_policy" "postern" {
           ],
           "Resource": [
             "arn:aws:s3:::photos/images/*"
+          ]
+        },
+        {
+          "Sid": "PosternSign",
+          "Effect": "Allow",
+          "Principal": {
+            "AWS": "arn:aws:iam:::user/site-signer"
+          },
+          "Action": [
+            "s3:PutObject",
+            "s3:AbortMultipartUpload",
+            "s3:ListMultipartUploadParts"
+          ],
+          "Resource": [
+            "arn:aws:s3:::photos/incoming/*"
+          ]
+        },
+        {
+          "Sid": "PosternCheck",
+          "Effect": "Allow",
+          "Principal": {
+            "AWS": "arn:aws:iam:::user/site-worker"
+          },
+          "Action": [
+            "s3:GetObject",
+            "s3:DeleteObject",
+            "s3:AbortMultipartUpload",
+            "s3:ListMultipartUploadParts"
+          ],
+          "Resource": [
+            "arn:aws:s3:::photos/incoming/*"
+          ]
+        },
+        {
+          "Sid": "PosternServe",
+          "Effect": "Allow",
+          "Principal": {
+            "AWS": "arn:aws:iam:::user/site-worker"
+          },
+          "Action": [
+            "s3:GetObject",
+            "s3:PutObject",
+            "s3:DeleteObject"
+          ],
+          "Resource": [
+            "arn:aws:s3:::photos/images/*"
+          ]
+        },
+        {
+          "Sid": "PosternSweep",
+          "Effect": "Allow",
+          "Principal": {
+            "AWS": "arn:aws:iam:::user/site-worker"
+          },
+          "Action": [
+            "s3:ListBucket",
+            "s3:ListBucketMultipartUploads"
+          ],
+          "Resource": [
+            "arn:aws:s3:::photos"
+          ]
+        },
+        {
+          "Sid": "PosternSignerReadsNothing",
+          "Effect": "Deny",
+          "Principal": {
+            "AWS": "arn:aws:iam:::user/site-signer"
+          },
+          "Action": [
+            "s3:GetObject"
+          ],
+          "Resource": [
+            "arn:aws:s3:::photos/*"
           ]
         }
       ]

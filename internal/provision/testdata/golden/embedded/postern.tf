@@ -1,4 +1,5 @@
 # What "postern setup" does, for Terraform and OpenTofu: terraform init && terraform apply
+# A bucket that is there already: terraform import aws_s3_bucket.postern photos
 # By hand: Make two keys: one that signs uploads, one that does the rest. Postern's own bucket has no IAM API as AWS has it.
 #   In the provider's console make two keys for the bucket photos. The signer needs to write below incoming/ and nothing else; the worker to read and delete below incoming/, to read, write and delete below images/, and to list. Where keys cannot be limited so far, limit them as far as they can be.
 #   Put them into a credentials file, as profiles site-signer and site-worker, and name file and profiles in postern.yaml (credentials_file, profile, signer_profile).
@@ -13,7 +14,7 @@ terraform {
 }
 
 provider "aws" {
-  region = "eu-central-1"
+  region                      = "eu-central-1"
   skip_credentials_validation = true
   skip_requesting_account_id  = true
   skip_region_validation      = true
@@ -31,11 +32,18 @@ resource "aws_s3_bucket" "postern" {
 }
 
 resource "aws_s3_bucket_public_access_block" "postern" {
-  bucket = aws_s3_bucket.postern.id
+  bucket                  = aws_s3_bucket.postern.id
   block_public_acls       = true
   ignore_public_acls      = true
   block_public_policy     = false
   restrict_public_buckets = false
+}
+
+resource "aws_s3_bucket_ownership_controls" "postern" {
+  bucket = aws_s3_bucket.postern.id
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
 }
 
 resource "aws_s3_bucket_cors_configuration" "postern" {
@@ -75,9 +83,9 @@ resource "aws_s3_bucket_lifecycle_configuration" "postern" {
 }
 
 resource "aws_s3_bucket_policy" "postern" {
-  bucket = aws_s3_bucket.postern.id
+  bucket     = aws_s3_bucket.postern.id
   depends_on = [aws_s3_bucket_public_access_block.postern]
-  policy = <<-JSON
+  policy     = <<-JSON
     {
       "Version": "2012-10-17",
       "Statement": [

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What "postern setup" does, with the AWS command line. It may be run again: each
-# command sets what it is about, and replaces what was set before.
+# command sets what it is about, and replaces what was set before: rules and
+# statements that are not ours as well.
 # By hand: Let the pages send files to the bucket (CORS). Google Cloud Storage (XML API) takes no CORS rules by S3's API.
 #   Save this as cors.json:
 #     [{"origin": ["https://app.example", "http://localhost:3000"], "method": ["POST", "PUT"], "responseHeader": ["content-type", "content-md5", "content-disposition", "if-none-match", "x-amz-checksum-sha256", "x-amz-meta-postern", "ETag", "Location", "Retry-After", "x-amz-request-id"], "maxAgeSeconds": 3600}]
@@ -17,10 +18,11 @@ bucket='photos'
 region='eu-central-1'
 endpoint='https://storage.googleapis.com'
 s3() { aws --endpoint-url "$endpoint" --region "$region" s3api "$@"; }
+perhaps() { "$@" || echo "this server may lack it: $2" >&2; }
 
 # The bucket.
 if ! s3 head-bucket --bucket "$bucket" >/dev/null 2>&1; then
   s3 create-bucket --bucket "$bucket"
-  s3 put-bucket-tagging --bucket "$bucket" --tagging '{"TagSet":[{"Key":"postern","Value":"setup"}]}'
+  perhaps s3 put-bucket-tagging --bucket "$bucket" --tagging '{"TagSet":[{"Key":"postern","Value":"setup"}]}'
 fi
-s3 put-public-access-block --bucket "$bucket" --public-access-block-configuration '{"BlockPublicAcls":true,"IgnorePublicAcls":true,"BlockPublicPolicy":true,"RestrictPublicBuckets":true}'
+perhaps s3 put-public-access-block --bucket "$bucket" --public-access-block-configuration '{"BlockPublicAcls":true,"IgnorePublicAcls":true,"BlockPublicPolicy":true,"RestrictPublicBuckets":true}'

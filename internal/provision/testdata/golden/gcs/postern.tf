@@ -1,4 +1,6 @@
 # What "postern setup" does, for Terraform and OpenTofu: terraform init && terraform apply
+# A bucket that is there already: terraform import aws_s3_bucket.postern photos
+# Left out, as nobody has shown that the server has it: Block Public Access.
 # By hand: Let the pages send files to the bucket (CORS). Google Cloud Storage (XML API) takes no CORS rules by S3's API.
 #   Save this as cors.json:
 #     [{"origin": ["https://app.example", "http://localhost:3000"], "method": ["POST", "PUT"], "responseHeader": ["content-type", "content-md5", "content-disposition", "if-none-match", "x-amz-checksum-sha256", "x-amz-meta-postern", "ETag", "Location", "Retry-After", "x-amz-request-id"], "maxAgeSeconds": 3600}]
@@ -21,7 +23,7 @@ terraform {
 }
 
 provider "aws" {
-  region = "eu-central-1"
+  region                      = "eu-central-1"
   skip_credentials_validation = true
   skip_requesting_account_id  = true
   skip_region_validation      = true
@@ -33,15 +35,4 @@ provider "aws" {
 
 resource "aws_s3_bucket" "postern" {
   bucket = "photos"
-  tags = {
-    postern = "setup"
-  }
-}
-
-resource "aws_s3_bucket_public_access_block" "postern" {
-  bucket = aws_s3_bucket.postern.id
-  block_public_acls       = true
-  ignore_public_acls      = true
-  block_public_policy     = true
-  restrict_public_buckets = true
 }

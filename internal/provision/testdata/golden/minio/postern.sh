@@ -1,6 +1,7 @@
 #!/bin/sh
 # What "postern setup" does, with the AWS command line. It may be run again: each
-# command sets what it is about, and replaces what was set before.
+# command sets what it is about, and replaces what was set before: rules and
+# statements that are not ours as well.
 # By hand: Let the pages send files to the bucket (CORS). MinIO takes no CORS rules by S3's API.
 #   CORS is one setting for the whole server. Start it with:
 #     MINIO_API_CORS_ALLOW_ORIGIN=https://app.example,http://localhost:3000 minio server …
@@ -80,11 +81,12 @@ bucket='photos'
 region='eu-central-1'
 endpoint='http://127.0.0.1:9000'
 s3() { aws --endpoint-url "$endpoint" --region "$region" s3api "$@"; }
+perhaps() { "$@" || echo "this server may lack it: $2" >&2; }
 
 # The bucket.
 if ! s3 head-bucket --bucket "$bucket" >/dev/null 2>&1; then
   s3 create-bucket --bucket "$bucket"
-  s3 put-bucket-tagging --bucket "$bucket" --tagging '{"TagSet":[{"Key":"postern","Value":"setup"}]}'
+  perhaps s3 put-bucket-tagging --bucket "$bucket" --tagging '{"TagSet":[{"Key":"postern","Value":"setup"}]}'
 fi
-s3 put-bucket-lifecycle-configuration --bucket "$bucket" --lifecycle-configuration '{"Rules":[{"Expiration":{"Days":1},"Filter":{"Prefix":"incoming/"},"ID":"postern-incoming","Status":"Enabled"}]}'
+s3 put-bucket-lifecycle-configuration --bucket "$bucket" --lifecycle-configuration '{"Rules":[{"Expiration":{"Days":1},"Filter":{"Prefix":"incoming/"},"ID":"postern-incoming","NoncurrentVersionExpiration":{"NoncurrentDays":1},"Status":"Enabled"}]}'
 s3 put-bucket-policy --bucket "$bucket" --policy '{"Version":"2012-10-17","Statement":[{"Sid":"PosternPublicImages","Effect":"Allow","Principal":"*","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::photos/images/*"]}]}'

@@ -1,4 +1,5 @@
 # What "postern setup" does, for Terraform and OpenTofu: terraform init && terraform apply
+# A bucket that is there already: terraform import aws_s3_bucket.postern photos
 # By hand: Let the pages send files to the bucket (CORS). MinIO takes no CORS rules by S3's API.
 #   CORS is one setting for the whole server. Start it with:
 #     MINIO_API_CORS_ALLOW_ORIGIN=https://app.example,http://localhost:3000 minio server …
@@ -84,7 +85,7 @@ terraform {
 }
 
 provider "aws" {
-  region = "eu-central-1"
+  region                      = "eu-central-1"
   skip_credentials_validation = true
   skip_requesting_account_id  = true
   skip_region_validation      = true
@@ -112,12 +113,14 @@ resource "aws_s3_bucket_lifecycle_configuration" "postern" {
     expiration {
       days = 1
     }
+    noncurrent_version_expiration {
+      noncurrent_days = 1
+    }
   }
 }
 
 resource "aws_s3_bucket_policy" "postern" {
   bucket = aws_s3_bucket.postern.id
-  
   policy = <<-JSON
     {
       "Version": "2012-10-17",

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What "postern setup" does, with the AWS command line. It may be run again: each
-# command sets what it is about, and replaces what was set before.
+# command sets what it is about, and replaces what was set before: rules and
+# statements that are not ours as well.
 # By hand: Public access cannot be blocked as a whole. Cloudflare R2 has no Block Public Access.
 #   Make no policy or ACL that lets anybody read incoming/. "postern doctor" tries it.
 # By hand: Let anybody read images/. Cloudflare R2 has no bucket policy.
@@ -13,11 +14,12 @@ bucket='photos'
 region='eu-central-1'
 endpoint='https://0123abc.r2.cloudflarestorage.com'
 s3() { aws --endpoint-url "$endpoint" --region "$region" s3api "$@"; }
+perhaps() { "$@" || echo "this server may lack it: $2" >&2; }
 
 # The bucket.
 if ! s3 head-bucket --bucket "$bucket" >/dev/null 2>&1; then
   s3 create-bucket --bucket "$bucket"
-  s3 put-bucket-tagging --bucket "$bucket" --tagging '{"TagSet":[{"Key":"postern","Value":"setup"}]}'
+  perhaps s3 put-bucket-tagging --bucket "$bucket" --tagging '{"TagSet":[{"Key":"postern","Value":"setup"}]}'
 fi
 s3 put-bucket-cors --bucket "$bucket" --cors-configuration '{"CORSRules":[{"AllowedHeaders":["content-type","content-md5","content-disposition","if-none-match","x-amz-checksum-sha256","x-amz-meta-postern"],"AllowedMethods":["PUT"],"AllowedOrigins":["https://app.example","http://localhost:3000"],"ExposeHeaders":["ETag","Location","Retry-After","x-amz-request-id"],"ID":"postern","MaxAgeSeconds":3600}]}'
 s3 put-bucket-lifecycle-configuration --bucket "$bucket" --lifecycle-configuration '{"Rules":[{"Expiration":{"Days":1},"Filter":{"Prefix":"incoming/"},"ID":"postern-incoming","Status":"Enabled"},{"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":1},"Filter":{"Prefix":"incoming/"},"ID":"postern-parts","Status":"Enabled"}]}'

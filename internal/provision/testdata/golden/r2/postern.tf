@@ -1,4 +1,5 @@
 # What "postern setup" does, for Terraform and OpenTofu: terraform init && terraform apply
+# A bucket that is there already: terraform import aws_s3_bucket.postern photos
 # By hand: Public access cannot be blocked as a whole. Cloudflare R2 has no Block Public Access.
 #   Make no policy or ACL that lets anybody read incoming/. "postern doctor" tries it.
 # By hand: Let anybody read images/. Cloudflare R2 has no bucket policy.
@@ -17,7 +18,7 @@ terraform {
 }
 
 provider "aws" {
-  region = "eu-central-1"
+  region                      = "eu-central-1"
   skip_credentials_validation = true
   skip_requesting_account_id  = true
   skip_region_validation      = true
@@ -29,9 +30,6 @@ provider "aws" {
 
 resource "aws_s3_bucket" "postern" {
   bucket = "photos"
-  tags = {
-    postern = "setup"
-  }
 }
 
 resource "aws_s3_bucket_cors_configuration" "postern" {

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What "postern setup" does, with the AWS command line. It may be run again: each
-# command sets what it is about, and replaces what was set before.
+# command sets what it is about, and replaces what was set before: rules and
+# statements that are not ours as well.
 set -eu
 bucket='photos'
 region='eu-central-1'
@@ -18,11 +19,13 @@ s3 put-bucket-cors --bucket "$bucket" --cors-configuration '{"CORSRules":[{"Allo
 s3 put-bucket-lifecycle-configuration --bucket "$bucket" --lifecycle-configuration '{"Rules":[{"Expiration":{"Days":1},"Filter":{"Prefix":"incoming/"},"ID":"postern-incoming","NoncurrentVersionExpiration":{"NoncurrentDays":1},"Status":"Enabled"},{"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":1},"Filter":{"Prefix":"incoming/"},"ID":"postern-parts","Status":"Enabled"}]}'
 s3 put-bucket-policy --bucket "$bucket" --policy '{"Version":"2012-10-17","Statement":[{"Sid":"PosternTLSOnly","Effect":"Deny","Principal":"*","Action":["s3:*"],"Resource":["arn:aws:s3:::photos","arn:aws:s3:::photos/*"],"Condition":{"Bool":{"aws:SecureTransport":["false"]}}},{"Sid":"PosternFreshSignature","Effect":"Deny","Principal":"*","Action":["s3:PutObject"],"Resource":["arn:aws:s3:::photos/incoming/*"],"Condition":{"NumericGreaterThan":{"s3:signatureAge":["3600000"]}}},{"Sid":"PosternSignatureV4","Effect":"Deny","Principal":"*","Action":["s3:PutObject"],"Resource":["arn:aws:s3:::photos/incoming/*"],"Condition":{"StringEquals":{"s3:signatureversion":["AWS"]}}}]}'
 
+iam() { aws iam "$@"; }
+
 # One role.
-if aws iam get-role --role-name 'site' >/dev/null 2>&1; then
-  aws iam update-assume-role-policy --role-name 'site' --policy-document '{"Version":"2012-10-17","Statement":[{"Sid":"PosternTrust","Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":["sts:AssumeRole"]}]}'
+if iam get-role --role-name 'site' >/dev/null 2>&1; then
+  iam update-assume-role-policy --role-name 'site' --policy-document '{"Version":"2012-10-17","Statement":[{"Sid":"PosternTrust","Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":["sts:AssumeRole"]}]}'
 else
-  aws iam create-role --role-name 'site' --tags 'Key=postern,Value=setup' --assume-role-policy-document '{"Version":"2012-10-17","Statement":[{"Sid":"PosternTrust","Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":["sts:AssumeRole"]}]}'
+  iam create-role --role-name 'site' --tags 'Key=postern,Value=setup' --assume-role-policy-document '{"Version":"2012-10-17","Statement":[{"Sid":"PosternTrust","Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":["sts:AssumeRole"]}]}'
 fi
-aws iam put-role-policy --role-name 'site' --policy-name 'postern-signer' --policy-document '{"Version":"2012-10-17","Statement":[{"Sid":"PosternSign","Effect":"Allow","Action":["s3:PutObject","s3:AbortMultipartUpload","s3:ListMultipartUploadParts"],"Resource":["arn:aws:s3:::photos/incoming/*"]}]}'
-aws iam put-role-policy --role-name 'site' --policy-name 'postern-worker' --policy-document '{"Version":"2012-10-17","Statement":[{"Sid":"PosternCheck","Effect":"Allow","Action":["s3:GetObject","s3:DeleteObject","s3:AbortMultipartUpload","s3:ListMultipartUploadParts"],"Resource":["arn:aws:s3:::photos/incoming/*"]},{"Sid":"PosternServe","Effect":"Allow","Action":["s3:GetObject","s3:PutObject","s3:DeleteObject"],"Resource":["arn:aws:s3:::photos/images/*"]},{"Sid":"PosternSweep","Effect":"Allow","Action":["s3:ListBucket","s3:ListBucketMultipartUploads"],"Resource":["arn:aws:s3:::photos"]}]}'
+iam put-role-policy --role-name 'site' --policy-name 'postern-signer' --policy-document '{"Version":"2012-10-17","Statement":[{"Sid":"PosternSign","Effect":"Allow","Action":["s3:PutObject","s3:AbortMultipartUpload","s3:ListMultipartUploadParts"],"Resource":["arn:aws:s3:::photos/incoming/*"]}]}'
+iam put-role-policy --role-name 'site' --policy-name 'postern-worker' --policy-document '{"Version":"2012-10-17","Statement":[{"Sid":"PosternCheck","Effect":"Allow","Action":["s3:GetObject","s3:DeleteObject","s3:AbortMultipartUpload","s3:ListMultipartUploadParts"],"Resource":["arn:aws:s3:::photos/incoming/*"]},{"Sid":"PosternServe","Effect":"Allow","Action":["s3:GetObject","s3:PutObject","s3:DeleteObject"],"Resource":["arn:aws:s3:::photos/images/*"]},{"Sid":"PosternSweep","Effect":"Allow","Action":["s3:ListBucket","s3:ListBucketMultipartUploads"],"Resource":["arn:aws:s3:::photos"]}]}'

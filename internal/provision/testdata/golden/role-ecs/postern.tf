@@ -1,4 +1,5 @@
 # What "postern setup" does, for Terraform and OpenTofu: terraform init && terraform apply
+# A bucket that is there already: terraform import aws_s3_bucket.postern photos
 
 terraform {
   required_providers {
@@ -21,7 +22,7 @@ resource "aws_s3_bucket" "postern" {
 }
 
 resource "aws_s3_bucket_public_access_block" "postern" {
-  bucket = aws_s3_bucket.postern.id
+  bucket                  = aws_s3_bucket.postern.id
   block_public_acls       = true
   ignore_public_acls      = true
   block_public_policy     = true
@@ -84,9 +85,9 @@ resource "aws_s3_bucket_lifecycle_configuration" "postern" {
 }
 
 resource "aws_s3_bucket_policy" "postern" {
-  bucket = aws_s3_bucket.postern.id
+  bucket     = aws_s3_bucket.postern.id
   depends_on = [aws_s3_bucket_public_access_block.postern]
-  policy = <<-JSON
+  policy     = <<-JSON
     {
       "Version": "2012-10-17",
       "Statement": [

@@ -1,8 +1,14 @@
 # What "postern setup" does, for Terraform and OpenTofu: terraform init && terraform apply
+# A bucket that is there already: terraform import aws_s3_bucket.postern photos
 # By hand: Nothing empties incoming/ by itself. Versity S3 Gateway has no lifecycle rules by S3's API.
 #   Keep "postern serve" running: its sweep is all that tidies up.
 # By hand: Public access cannot be blocked as a whole. Versity S3 Gateway has no Block Public Access.
 #   Make no policy or ACL that lets anybody read incoming/. "postern doctor" tries it.
+# By hand: Let every preset send by PUT. Versity S3 Gateway judges a form by the bucket and not by its key: the signer's key, limited to incoming/, can send none.
+#   In postern.yaml, give each preset "transfer: put":
+#     presets:
+#       - name: default
+#         transfer: put
 
 terraform {
   required_providers {
@@ -13,14 +19,20 @@ terraform {
   }
 }
 
+variable "iam_endpoint" {
+  type        = string
+  description = "URL of the server's IAM API"
+}
+
 provider "aws" {
-  region = "eu-central-1"
+  region                      = "eu-central-1"
   skip_credentials_validation = true
   skip_requesting_account_id  = true
   skip_region_validation      = true
   s3_use_path_style           = true
   endpoints {
-    s3 = "http://127.0.0.1:7070"
+    s3  = "http://127.0.0.1:7070"
+    iam = var.iam_endpoint
   }
 }
 
@@ -28,6 +40,13 @@ resource "aws_s3_bucket" "postern" {
   bucket = "photos"
   tags = {
     postern = "setup"
+  }
+}
+
+resource "aws_s3_bucket_ownership_controls" "postern" {
+  bucket = aws_s3_bucket.postern.id
+  rule {
+    object_ownership = "BucketOwnerEnforced"
   }
 }
 
@@ -45,7 +64,6 @@ resource "aws_s3_bucket_cors_configuration" "postern" {
 
 resource "aws_s3_bucket_policy" "postern" {
   bucket = aws_s3_bucket.postern.id
-  
   policy = <<-JSON
     {
       "Version": "2012-10-17",
