@@ -74,9 +74,11 @@ func TestSabotage_Powers(t *testing.T) {
 		"the worker may not write":     {ward{worker: strings.Replace(goodWorker, `"s3:GetObject","s3:PutObject"`, `"s3:GetObject"`, 1)}, "privilege.worker", "may not write images/", Fault},
 		"the worker may not delete":    {ward{worker: strings.Replace(goodWorker, `"s3:GetObject","s3:DeleteObject","s3:Abort`, `"s3:GetObject","s3:Abort`, 1)}, "privilege.worker", "may not delete from incoming/", Fault},
 		"the worker may not see parts": {ward{worker: strings.Replace(goodWorker, `"s3:ListBucket","s3:ListBucketMultipartUploads"`, `"s3:ListBucket"`, 1)}, "privilege.worker", "may not list unfinished uploads", Fault},
-		"the worker sees a prefix only": {ward{worker: strings.Replace(goodWorker, `"Action":["s3:ListBucket","s3:ListBucketMultipartUploads"],"Resource":"arn:aws:s3:::photos"}`,
-			`"Action":"s3:ListBucketMultipartUploads","Resource":"arn:aws:s3:::photos"},{"Effect":"Allow","Action":"s3:ListBucket","Resource":"arn:aws:s3:::photos","Condition":{"StringLike":{"s3:prefix":"incoming/*"}}}`, 1)},
-			"privilege.worker", "answered 403 and not 404", Fault},
+		"the worker sees a prefix only": {
+			ward{worker: strings.Replace(goodWorker, `"Action":["s3:ListBucket","s3:ListBucketMultipartUploads"],"Resource":"arn:aws:s3:::photos"}`,
+				`"Action":"s3:ListBucketMultipartUploads","Resource":"arn:aws:s3:::photos"},{"Effect":"Allow","Action":"s3:ListBucket","Resource":"arn:aws:s3:::photos","Condition":{"StringLike":{"s3:prefix":"incoming/*"}}}`, 1)},
+			"privilege.worker", "answered 403 and not 404", Fault,
+		},
 		"the worker may upload": {ward{worker: more(goodWorker, "s3:PutObject", "/incoming/*")}, "privilege.worker", "may write below incoming/", Warn},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -131,7 +131,8 @@ func TestEmit_TerraformSets(t *testing.T) {
 					block, argument string
 					days            int
 				}{
-					{"expiration", "days", r.ExpireDays}, {"noncurrent_version_expiration", "noncurrent_days", r.NoncurrentDays},
+					{"expiration", "days", r.ExpireDays},
+					{"noncurrent_version_expiration", "noncurrent_days", r.NoncurrentDays},
 					{"abort_incomplete_multipart_upload", "days_after_initiation", r.AbortDays},
 				} {
 					b := inner(rules[i], x.block)
