@@ -22,7 +22,7 @@ func attackProbes() []probe {
 		{id: "attack.type", after: append(slices.Clone(forms), "upload.put"), run: probeType},
 		{id: "attack.key", after: append(slices.Clone(forms), "upload.put"), run: probeKey},
 		{id: "attack.expired", after: append(slices.Clone(forms), "upload.put"), run: probeExpired},
-		{id: "attack.tampered", after: forms, run: probeTampered},
+		{id: "attack.tampered", after: append(slices.Clone(forms), "upload.put"), run: probeTampered},
 		{id: "attack.field", after: forms, run: probeField},
 		{id: "attack.put-length", after: urls, run: probePutLength},
 		{id: "attack.headers", after: urls, run: probeHeaders},
@@ -39,7 +39,8 @@ type lie struct {
 	cure  string
 }
 
-// refuses tries lies, all of which the bucket has to refuse.
+// refuses tries lies, all of which the bucket has to refuse. A server that fails
+// has not refused.
 func (x *exam) refuses(ctx context.Context, title string, lies ...lie) []Finding {
 	f := Finding{Status: OK, Title: title}
 	var tried, said []string
@@ -54,6 +55,9 @@ func (x *exam) refuses(ctx context.Context, title string, lies ...lie) []Finding
 			f.Status, f.Tried, f.Got, f.Cause, f.Cure = Fault, l.what, got.String(), l.cause, l.cure
 			return []Finding{f}
 		}
+		if got.broken() {
+			return []Finding{x.refused(Warn, title, l.what, anything, got)}
+		}
 	}
 	if len(lies) == 0 {
 		f.Status, f.Got = Skipped, "nothing of the kind is sent here"
@@ -62,6 +66,12 @@ func (x *exam) refuses(ctx context.Context, title string, lies ...lie) []Finding
 	slices.Sort(said)
 	f.Tried, f.Got = strings.Join(tried, "; "), strings.Join(slices.Compact(said), "; ")
 	return []Finding{f}
+}
+
+// broken says whether the server failed, which tells nothing of what it allows.
+// 501 is a refusal: it will always be one.
+func (a *answer) broken() bool {
+	return a.Status >= http.StatusInternalServerError && a.Status != http.StatusNotImplemented
 }
 
 // posted is a lie that is told by a form.
@@ -165,30 +175,62 @@ func probeExpired(ctx context.Context, x *exam) []Finding {
 }
 
 func probeTampered(ctx context.Context, x *exam) []Finding {
-	const title = "a form whose policy or signature was changed is refused"
-	if !x.takesForms() {
-		return skipped(title, "no preset sends forms")
+	const title = "a permission that was changed is refused"
+	var lies []lie
+	if x.takesForms() {
+		cause := fmt.Sprintf("%s does not check the signature of forms: anybody can write anything.", x.provider())
+		key := x.incoming("tampered")
+		fields := x.form(permit{key: key, min: 1, max: testLimit})
+		policy, err := base64.StdEncoding.DecodeString(valueOf(fields, "policy"))
+		if err != nil {
+			return []Finding{x.silent(title, "read our own policy", err)}
+		}
+		wider := bytes.Replace(policy, []byte(strconv.Itoa(testLimit)), []byte(strconv.Itoa(testLimit*1000)), 1)
+		lies = append(lies,
+			lie{"a form with a wider policy and the old signature", key, x.posted(with(fields, "policy", base64.StdEncoding.EncodeToString(wider)), x.content(testSize)), cause, laxServer},
+			lie{"a form with another signature", key, x.posted(with(fields, "x-amz-signature", forged(valueOf(fields, "x-amz-signature"))), x.content(testSize)), cause, laxServer})
 	}
-	cause := fmt.Sprintf("%s does not check the signature of forms: anybody can write anything.", x.provider())
-	key := x.incoming("tampered")
-	fields := x.form(permit{key: key, min: 1, max: testLimit})
-	value := func(name string) string {
-		i := slices.IndexFunc(fields, func(f field) bool { return strings.EqualFold(f.name, name) })
-		return fields[i].value
+	if x.uses(postern.Put) {
+		cause := fmt.Sprintf("%s does not check the signature of URLs: anybody can write anything.", x.provider())
+		key := x.incoming("tampered-put")
+		a, err := x.put(permit{key: key}, testSize)
+		changed := func(name string, change func(string) string) func(*ask) {
+			return func(a *ask) { a.url = requeried(a.url, name, change) }
+		}
+		lies = append(lies,
+			lie{"a PUT URL with a longer life", key, x.asked(a, err, x.content(testSize), changed("X-Amz-Expires", func(string) string { return "86400" })), cause, laxServer},
+			lie{"a PUT URL with another signature", key, x.asked(a, err, x.content(testSize), changed("X-Amz-Signature", forged)), cause, laxServer})
 	}
-	policy, err := base64.StdEncoding.DecodeString(value("policy"))
-	if err != nil {
-		return []Finding{x.silent(title, "read our own policy", err)}
+	return x.refuses(ctx, title, lies...)
+}
+
+// valueOf is the value of a form's field; "" when there is none.
+func valueOf(fields []field, name string) string {
+	i := slices.IndexFunc(fields, func(f field) bool { return strings.EqualFold(f.name, name) })
+	if i < 0 {
+		return ""
 	}
-	wider := bytes.Replace(policy, []byte(strconv.Itoa(testLimit)), []byte(strconv.Itoa(testLimit*1000)), 1)
-	signature := []byte(value("x-amz-signature"))
-	signature[0] ^= 1
-	if signature[0] < '0' || signature[0] > 'f' || (signature[0] > '9' && signature[0] < 'a') {
-		signature[0] = '0'
+	return fields[i].value
+}
+
+// forged is another signature of the same form.
+func forged(signature string) string {
+	if rest, was := strings.CutPrefix(signature, "0"); was {
+		return "1" + rest
 	}
-	return x.refuses(ctx, title,
-		lie{"a form with a wider policy and the old signature", key, x.posted(with(fields, "policy", base64.StdEncoding.EncodeToString(wider)), x.content(testSize)), cause, laxServer},
-		lie{"a form with another signature", key, x.posted(with(fields, "x-amz-signature", string(signature)), x.content(testSize)), cause, laxServer})
+	return "0" + signature[min(1, len(signature)):]
+}
+
+// requeried is address with one parameter of its query changed.
+func requeried(address, name string, change func(string) string) string {
+	before, query, _ := strings.Cut(address, "?")
+	params := strings.Split(query, "&")
+	for i, p := range params {
+		if n, value, _ := strings.Cut(p, "="); n == name {
+			params[i] = n + "=" + change(value)
+		}
+	}
+	return before + "?" + strings.Join(params, "&")
 }
 
 func probeField(ctx context.Context, x *exam) []Finding {
@@ -232,8 +274,8 @@ func probeHeaders(ctx context.Context, x *exam) []Finding {
 		return skipped(title, "the worker's key could not put a file into images/ to try it with")
 	}
 	key := x.incoming("copy")
-	a, err := x.put(permit{key: key}, 0)
-	got, err := x.asked(a, err, nil, func(a *ask) { a.header.Set("X-Amz-Copy-Source", "/"+x.c.Bucket+"/"+source) })(ctx)
+	a, err := x.put(permit{key: key}, testSize)
+	got, err := x.asked(a, err, x.content(testSize), func(a *ask) { a.header.Set("X-Amz-Copy-Source", "/"+x.c.Bucket+"/"+source) })(ctx)
 	if err != nil {
 		return []Finding{x.silent(title, "PUT with an x-amz-copy-source", err)}
 	}

@@ -33,7 +33,7 @@ type found struct {
 	more     bool // not everything was read
 }
 
-func (n *found) add(at, now time.Time, old bool) {
+func (n *found) add(at time.Time, old bool) {
 	n.all++
 	if !old {
 		return
@@ -96,7 +96,7 @@ func probeObjects(ctx context.Context, x *exam) []Finding {
 				}
 				old = !known
 			}
-			n.add(o.LastModified, x.now(), old)
+			n.add(o.LastModified, old)
 		}
 		f.RequestID, n.more, token = got.RequestID, page.IsTruncated, page.NextContinuationToken
 		if !page.IsTruncated || token == "" {
@@ -146,7 +146,7 @@ func probeUnfinished(ctx context.Context, x *exam) []Finding {
 		}
 		for _, u := range page.Upload {
 			if !strings.HasPrefix(u.Key, postern.IncomingPrefix+x.name) {
-				n.add(u.Initiated, x.now(), x.now().Sub(u.Initiated) > leftAfter)
+				n.add(u.Initiated, x.now().Sub(u.Initiated) > leftAfter)
 			}
 		}
 		f.RequestID, n.more, key, id = got.RequestID, page.IsTruncated, page.NextKeyMarker, page.NextUploadIDMarker

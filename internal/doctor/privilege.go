@@ -34,7 +34,10 @@ func probeAnonymousRead(ctx context.Context, x *exam) []Finding {
 		return []Finding{x.silent(title, "GET of "+key+" without a key", err)}
 	}
 	f := Finding{Status: OK, Title: title, Tried: "GET of " + key + " without a key", Got: got.String(), RequestID: got.RequestID}
-	if got.ok() {
+	switch {
+	case got.broken():
+		return []Finding{x.refused(Warn, title, f.Tried, reads, got)}
+	case got.ok():
 		f.Status = Fault
 		f.Cause = "Anybody may read incoming/: what strangers send, unchecked, is served from your bucket."
 		f.Cure = x.fill("{setup}, which blocks public access; look for an Allow with Principal \"*\" in the bucket policy, and at the server's own public settings", nil)
@@ -51,6 +54,9 @@ func probeAnonymousList(ctx context.Context, x *exam) []Finding {
 			return []Finding{x.silent(title, f.Tried, err)}
 		}
 		f.Got, f.RequestID = got.String(), got.RequestID
+		if got.broken() {
+			return []Finding{x.refused(Warn, title, f.Tried, lists, got)}
+		}
 		if got.ok() {
 			f.Status = Fault
 			f.Cause = "Anybody may list the bucket: the ids of uploads, which nobody can guess, can be read off."
@@ -121,37 +127,60 @@ func probeAnonymousImages(ctx context.Context, x *exam) []Finding {
 	return []Finding{f}
 }
 
-// may tries what a key must or must not be allowed.
-func (x *exam) may(ctx context.Context, c *sigv4.Credentials, a ask) (bool, *answer, error) {
-	a.signed = c
-	got, err := x.do(ctx, a)
-	if err != nil {
-		return false, nil, err
-	}
-	// A key that may, and a thing that is not there, is 404.
-	return got.ok() || got.Status == http.StatusNotFound && a.method != http.MethodPut, got, nil
-}
-
 // power is one thing that a key might do.
 type power struct {
 	what string // "read incoming/"
 	ask  ask
 }
 
-// powers tries each, and returns those that are allowed and those that are not.
-func (x *exam) powers(ctx context.Context, c *sigv4.Credentials, list []power) (can, cannot []string, last *answer, err error) {
+// outcome is what came of trying powers.
+type outcome struct {
+	can, cannot []string
+	refusal     *answer // the last one
+	odd         *answer // the first that tells neither: the server failed, or has no such thing
+	oddly       string  // what was tried then
+}
+
+// powers tries each with a key. It may when the answer is good, or says that a
+// thing is not there; it may not when the answer is 403, and 401 with some.
+func (x *exam) powers(ctx context.Context, c *sigv4.Credentials, list []power) (*outcome, error) {
+	var o outcome
 	for _, p := range list {
-		ok, got, err := x.may(ctx, c, p.ask)
+		p.ask.signed = c
+		got, err := x.do(ctx, p.ask)
 		if err != nil {
-			return nil, nil, nil, fmt.Errorf("%s: %w", p.what, err)
+			return nil, fmt.Errorf("%s: %w", p.what, err)
 		}
-		if ok {
-			can = append(can, p.what)
-		} else {
-			cannot, last = append(cannot, p.what), got
+		switch {
+		case got.ok(), got.Status == http.StatusNotFound && p.ask.method != http.MethodPut:
+			if p.ask.method == http.MethodPut {
+				x.written(p.ask.key)
+			}
+			o.can = append(o.can, p.what)
+		case got.Status == http.StatusForbidden, got.Status == http.StatusUnauthorized:
+			o.cannot, o.refusal = append(o.cannot, p.what), got
+		case o.odd == nil:
+			o.odd, o.oddly = got, p.what
 		}
 	}
-	return can, cannot, last, nil
+	return &o, nil
+}
+
+// written has a key removed that should not have come to be: outside incoming/
+// and images/ nobody could delete it otherwise, and what is not there would be
+// said to have stayed.
+func (x *exam) written(key string) {
+	if !slices.Contains(x.wrote, key) {
+		x.wrote = append(x.wrote, key)
+	}
+}
+
+// particular are the words of refusals whose cause lies beside the key's own
+// policy: "Troubleshoot access denied (403 Forbidden) errors", Amazon S3 user
+// guide.
+func particular(a *answer) bool {
+	message := strings.ToLower(a.Message)
+	return strings.Contains(message, "explicit deny") || strings.Contains(message, "kms")
 }
 
 func probeSignerPrivilege(ctx context.Context, x *exam) []Finding {
@@ -159,7 +188,6 @@ func probeSignerPrivilege(ctx context.Context, x *exam) []Finding {
 	if x.same() {
 		return skipped(title, "one key does everything: see credentials.apart")
 	}
-	const beside = "write beside incoming/"
 	shown := x.key(postern.ImagesPrefix, "signer-shown")
 	if got, err := x.do(ctx, ask{method: http.MethodPut, key: shown, body: x.content(testSize), signed: &x.worker}); err != nil || !got.ok() {
 		shown = ""
@@ -168,7 +196,7 @@ func probeSignerPrivilege(ctx context.Context, x *exam) []Finding {
 		{"list the bucket", ask{query: "list-type=2&max-keys=1"}},
 		{"list incoming/", ask{query: listIncoming}},
 		{"write images/", ask{method: http.MethodPut, key: x.key(postern.ImagesPrefix, "signer"), body: x.content(testSize)}},
-		{beside, ask{method: http.MethodPut, key: x.name + "-signer", body: x.content(testSize)}},
+		{"write beside incoming/", ask{method: http.MethodPut, key: x.name + "-signer", body: x.content(testSize)}},
 	}
 	if key := x.uploaded(ctx); key != "" {
 		list = append(list, power{"read incoming/", ask{key: key}}, power{"delete from incoming/", ask{method: http.MethodDelete, key: x.incoming("signer-delete")}})
@@ -176,21 +204,22 @@ func probeSignerPrivilege(ctx context.Context, x *exam) []Finding {
 	if shown != "" {
 		list = append(list, power{"read images/", ask{key: shown}}, power{"delete from images/", ask{method: http.MethodDelete, key: x.key(postern.ImagesPrefix, "signer-delete")}})
 	}
-	can, _, last, err := x.powers(ctx, &x.signer, list)
+	o, err := x.powers(ctx, &x.signer, list)
 	if err != nil {
 		return []Finding{x.silent(title, "what the signer may do", err)}
 	}
 	f := Finding{Status: OK, Title: title, Tried: "with the signing key: " + names(list), Got: "all refused"}
-	if last != nil {
-		f.RequestID = last.RequestID
+	if o.refusal != nil {
+		f.RequestID = o.refusal.RequestID
 	}
-	if slices.Contains(can, beside) {
-		x.wrote = append(x.wrote, x.name+"-signer")
-	}
-	if len(can) > 0 {
-		f.Status, f.Got = Fault, "it may "+strings.Join(can, ", ")
-		f.Cause = "The key that signs may do more than it has to (" + strings.Join(can, ", ") + "): a leak of it, or a header that a server obeys, is more than one upload."
+	if len(o.can) > 0 {
+		f.Status, f.Got = Fault, "it may "+strings.Join(o.can, ", ")
+		f.Cause = "The key that signs may do more than it has to (" + strings.Join(o.can, ", ") + "): a leak of it, or a header that a server obeys, is more than one upload."
 		f.Cure = x.fill("allow it s3:PutObject, s3:AbortMultipartUpload and s3:ListMultipartUploadParts on {bucket}/incoming/* and nothing else: {setup} --user NAME", nil)
+		return []Finding{f}
+	}
+	if o.odd != nil && o.odd.broken() {
+		return []Finding{x.refused(Warn, title, o.oddly+", with the signing key", anything, o.odd)}
 	}
 	return []Finding{f}
 }
@@ -216,17 +245,29 @@ func probeWorkerPrivilege(ctx context.Context, x *exam) []Finding {
 		{"list incoming/", ask{query: listIncoming}},
 		{"list unfinished uploads", ask{query: "uploads=&prefix=incoming%2F&max-uploads=1"}},
 	}
+	never := []power{
+		{"write incoming/", ask{method: http.MethodPut, key: x.incoming("worker"), body: x.content(testSize)}},
+		{"write beside images/", ask{method: http.MethodPut, key: x.name + "-worker", body: x.content(testSize)}},
+	}
 	if key := x.uploaded(ctx); key != "" {
 		must = append(must, power{"read incoming/", ask{key: key}}, power{"delete from incoming/", ask{method: http.MethodDelete, key: x.incoming("worker-delete")}})
 	}
-	_, cannot, last, err := x.powers(ctx, &x.worker, must)
+	o, err := x.powers(ctx, &x.worker, must)
 	if err != nil {
 		return []Finding{x.silent(title, "what the worker may do", err)}
 	}
-	f := Finding{Status: OK, Title: title, Tried: "with the worker's key: " + names(must) + "; write incoming/"}
-	if len(cannot) > 0 {
-		f.Status, f.Got, f.RequestID = Fault, last.String(), last.RequestID
-		f.Cause = "The worker's key may not " + strings.Join(cannot, ", ") + ", which checking and sweeping need."
+	f := Finding{Status: OK, Title: title, Tried: "with the worker's key: " + names(must) + "; " + names(never)}
+	if o.odd != nil {
+		return []Finding{x.refused(Fault, title, o.oddly+", with the worker's key", anything, o.odd)}
+	}
+	if len(o.cannot) > 0 {
+		f.Status, f.Got, f.RequestID = Fault, o.refusal.String(), o.refusal.RequestID
+		f.Cause = "The worker's key may not " + strings.Join(o.cannot, ", ") + ", which checking and sweeping need."
+		if particular(o.refusal) {
+			f.Tried = strings.Join(o.cannot, ", ") + ", with the worker's key"
+			f.Cause, f.Cure = x.because(anything, o.refusal)
+			return []Finding{f}
+		}
 		f.Cure = x.fill("{setup} --user NAME, or --role NAME, which write its policy; docs/provision.md has it line by line", nil)
 		return []Finding{f}
 	}
@@ -242,15 +283,18 @@ func probeWorkerPrivilege(ctx context.Context, x *exam) []Finding {
 		f.Cure = x.fill("allow the worker s3:ListBucket on {bucket} without a condition: {setup} --user NAME", nil)
 		return []Finding{f}
 	}
-	writes, got, err := x.may(ctx, &x.worker, ask{method: http.MethodPut, key: x.incoming("worker"), body: x.content(testSize)})
-	if err != nil {
-		return []Finding{x.silent(title, "PUT into incoming/ with the worker's key", err)}
+	if o, err = x.powers(ctx, &x.worker, never); err != nil {
+		return []Finding{x.silent(title, "what the worker must not do", err)}
 	}
-	f.Got, f.RequestID = got.String(), got.RequestID
-	if writes {
-		f.Status = Warn
-		f.Cause = "The worker's key may write below incoming/, which only browsers have to."
-		f.Cure = x.fill("take s3:PutObject on {bucket}/incoming/* from it: {setup} --user NAME", nil)
+	switch {
+	case len(o.can) > 0:
+		f.Status, f.Got = Warn, "it may "+strings.Join(o.can, ", ")
+		f.Cause = "The worker's key may " + strings.Join(o.can, ", ") + ", which it never has to: browsers write incoming/, and the worker images/."
+		f.Cure = x.fill("allow it s3:PutObject on {bucket}/images/* and nowhere else: {setup} --user NAME", nil)
+	case o.odd != nil && o.odd.broken():
+		return []Finding{x.refused(Warn, title, o.oddly+", with the worker's key", anything, o.odd)}
+	case o.refusal != nil:
+		f.Got, f.RequestID = o.refusal.String(), o.refusal.RequestID
 	}
 	return []Finding{f}
 }

@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -79,12 +81,49 @@ func TestSabotage_Powers(t *testing.T) {
 				`"Action":"s3:ListBucketMultipartUploads","Resource":"arn:aws:s3:::photos"},{"Effect":"Allow","Action":"s3:ListBucket","Resource":"arn:aws:s3:::photos","Condition":{"StringLike":{"s3:prefix":"incoming/*"}}}`, 1)},
 			"privilege.worker", "answered 403 and not 404", Fault,
 		},
-		"the worker may upload": {ward{worker: more(goodWorker, "s3:PutObject", "/incoming/*")}, "privilege.worker", "may write below incoming/", Warn},
+		"the worker writes elsewhere": {ward{worker: more(goodWorker, "s3:PutObject", "/doctor-*")}, "privilege.worker", "may write beside images/, which", Warn},
+		"the worker may upload":       {ward{worker: more(goodWorker, "s3:PutObject", "/incoming/*")}, "privilege.worker", "may write incoming/, which it never has to", Warn},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := admit(t, c.ward)
-			if f := b.run("privilege").first(t, c.id, c.words); f.Status != c.want {
+			before := b.contents()
+			r := b.run("privilege")
+			if f := r.first(t, c.id, c.words); f.Status != c.want {
+				t.Errorf("%+v", f)
+			}
+			// Unless nobody may delete it, nothing stays.
+			if last := r.Findings[len(r.Findings)-1]; last.ID != "leftovers.own" && b.contents() != before {
+				t.Errorf("left behind: %s", b.contents())
+			}
+		})
+	}
+}
+
+// What the key's own policy is not to blame for is not blamed on it.
+func TestSabotage_Refusals(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status        int
+		code, message string
+		words         string
+	}{
+		"denied by others":  {http.StatusForbidden, "AccessDenied", "User: w is not authorized to perform: s3:PutObject on resource: r with an explicit deny in a resource-based policy", "denies it in so many words"},
+		"no use of the key": {http.StatusForbidden, "AccessDenied", "User: w is not authorized to perform: kms:GenerateDataKey on resource: k because no identity-based policy allows the kms:GenerateDataKey action", "KMS key that this access key may not use"},
+		"not there":         {http.StatusNotImplemented, "NotImplemented", "not here", "does not have this"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := admit(t, ward{front: func(bucket http.Handler) http.Handler {
+				return drained(func(w http.ResponseWriter, r *http.Request) {
+					if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "-worker") {
+						s3Error(w, c.status, c.code, c.message, "")
+						return
+					}
+					bucket.ServeHTTP(w, r)
+				})
+			}})
+			if f := b.run("privilege.worker").first(t, "privilege.worker", c.words); f.Status != Fault {
 				t.Errorf("%+v", f)
 			}
 		})
@@ -125,5 +164,54 @@ func TestSabotage_Leftovers(t *testing.T) {
 	}
 	if f := b.run("leftovers.multiparts").first(t, "leftovers.multiparts", "never ended (1)", "3 days"); f.Status != Warn {
 		t.Errorf("%+v", f)
+	}
+}
+
+// Lists are read page by page, and not for ever.
+func TestLeftovers_Pages(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		pages int // that the bucket has
+		want  string
+	}{
+		"three":   {3, "3 there, 3 of them left over"},
+		"endless": {1 << 30, "more than 20 there, 20 of them left over"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := admit(t, ward{front: pages(c.pages)})
+			r := b.run("leftovers")
+			for _, f := range r.Findings {
+				if f.Status != Warn || f.Got != c.want {
+					t.Errorf("%+v", f)
+				}
+			}
+			if len(r.Findings) != 2 {
+				t.Errorf("%+v", r.Findings)
+			}
+		})
+	}
+}
+
+// pages is a bucket whose lists have n pages with one old thing each.
+func pages(n int) func(http.Handler) http.Handler {
+	return func(bucket http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			q := r.URL.Query()
+			marker := q.Get("continuation-token") + q.Get("key-marker")
+			if r.Method != http.MethodGet || q.Get("prefix") != "incoming/" || q.Has("max-keys") || marker != "" && q.Has("uploads") && q.Get("upload-id-marker") != "u+"+marker {
+				bucket.ServeHTTP(w, r)
+				return
+			}
+			page, err := strconv.Atoi("0" + strings.TrimPrefix(marker, "p+"))
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			fmt.Fprintf(w, `<Result><IsTruncated>%t</IsTruncated>
+				<NextContinuationToken>p+%[2]d</NextContinuationToken><NextKeyMarker>p+%[2]d</NextKeyMarker><NextUploadIdMarker>u+p+%[2]d</NextUploadIdMarker>
+				<Contents><Key>incoming/%[2]d</Key><LastModified>2020-01-01T00:00:00Z</LastModified></Contents>
+				<Upload><Key>incoming/%[2]d</Key><Initiated>2020-01-01T00:00:00Z</Initiated></Upload></Result>`, page+1 < n, page+1)
+		})
 	}
 }

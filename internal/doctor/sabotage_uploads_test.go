@@ -103,16 +103,22 @@ func TestSabotage_Attacks(t *testing.T) {
 		words string
 		want  Status
 	}{
-		"larger":         {func(s *sent) bool { return s.form != nil && len(s.file) > testLimit }, "attack.size", "size range", Fault},
-		"smaller":        {func(s *sent) bool { return s.form != nil && s.ends("under") && len(s.file) > 0 }, "attack.size", "size range", Fault},
-		"empty":          {func(s *sent) bool { return s.form != nil && len(s.file) == 0 }, "attack.size", "size range", Fault},
-		"form's type":    {func(s *sent) bool { return s.form["content-type"] == "text/html" }, "attack.type", "HTML", Fault},
-		"PUT's type":     {func(s *sent) bool { return s.form == nil && s.Header.Get("Content-Type") == "text/html" }, "attack.type", "HTML", Fault},
-		"form's key":     {func(s *sent) bool { return s.form != nil && s.ends("key-other") }, "attack.key", "overwrite everything", Fault},
-		"PUT's key":      {func(s *sent) bool { return s.form == nil && s.ends("key-other") }, "attack.key", "overwrite everything", Fault},
-		"form's expiry":  {func(s *sent) bool { return s.form != nil && s.expired() }, "attack.expired", "run out", Fault},
-		"PUT's expiry":   {func(s *sent) bool { return s.ends("expired-put") }, "attack.expired", "run out", Fault},
-		"signature":      {func(s *sent) bool { return s.ends("tampered") }, "attack.tampered", "does not check the signature", Fault},
+		"larger":        {func(s *sent) bool { return s.form != nil && len(s.file) > testLimit }, "attack.size", "size range", Fault},
+		"smaller":       {func(s *sent) bool { return s.form != nil && s.ends("under") && len(s.file) > 0 }, "attack.size", "size range", Fault},
+		"empty":         {func(s *sent) bool { return s.form != nil && len(s.file) == 0 }, "attack.size", "size range", Fault},
+		"form's type":   {func(s *sent) bool { return s.form["content-type"] == "text/html" }, "attack.type", "HTML", Fault},
+		"PUT's type":    {func(s *sent) bool { return s.form == nil && s.Header.Get("Content-Type") == "text/html" }, "attack.type", "HTML", Fault},
+		"form's key":    {func(s *sent) bool { return s.form != nil && s.ends("key-other") }, "attack.key", "overwrite everything", Fault},
+		"PUT's key":     {func(s *sent) bool { return s.form == nil && s.ends("key-other") }, "attack.key", "overwrite everything", Fault},
+		"form's expiry": {func(s *sent) bool { return s.form != nil && s.expired() }, "attack.expired", "run out", Fault},
+		"PUT's expiry":  {func(s *sent) bool { return s.ends("expired-put") }, "attack.expired", "run out", Fault},
+		"signature":     {func(s *sent) bool { return s.ends("tampered") }, "attack.tampered", "does not check the signature", Fault},
+		"URL's life": {func(s *sent) bool {
+			return s.ends("tampered-put") && s.URL.Query().Get("X-Amz-Expires") == "86400"
+		}, "attack.tampered", "signature of URLs", Fault},
+		"URL's signature": {func(s *sent) bool {
+			return s.ends("tampered-put") && s.URL.Query().Get("X-Amz-Expires") != "86400"
+		}, "attack.tampered", "signature of URLs", Fault},
 		"fields":         {func(s *sent) bool { return s.form["acl"] != "" }, "attack.field", "does not name", Fault},
 		"length":         {func(s *sent) bool { return s.ends("length") }, "attack.put-length", "a file of any size", Fault},
 		"checksum":       {func(s *sent) bool { return s.ends("checksum") }, "upload.checksum", "not the one that was signed", Warn},
@@ -208,6 +214,37 @@ func TestSabotage_Uploads(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A server that fails has refused nothing, and has allowed nothing.
+func TestSabotage_Failing(t *testing.T) {
+	t.Parallel()
+	for id, fails := range map[string]func(*http.Request) bool{
+		"attack.size":      func(r *http.Request) bool { s := read(r); return s != nil && s.ends("over") },
+		"anonymous.read":   func(r *http.Request) bool { return unsigned(r) && strings.HasSuffix(r.URL.Path, "-file") },
+		"anonymous.list":   func(r *http.Request) bool { return unsigned(r) && r.URL.Query().Get("list-type") != "" },
+		"privilege.signer": func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "-signer") },
+		"privilege.worker": func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "-worker") },
+	} {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			b := admit(t, ward{front: func(bucket http.Handler) http.Handler {
+				return drained(func(w http.ResponseWriter, r *http.Request) {
+					if r.Method == http.MethodDelete || !fails(r) {
+						bucket.ServeHTTP(w, r)
+						return
+					}
+					s3Error(w, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.", "")
+				})
+			}})
+			b.run(id).first(t, id, "too much to do")
+		})
+	}
+}
+
+// unsigned says whether a stranger asks for something.
+func unsigned(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.Header.Get("Authorization") == "" && !r.URL.Query().Has("X-Amz-Signature")
 }
 
 // What the presets do not use is not tried, and said so.

@@ -192,14 +192,47 @@ func TestServers_Versity(t *testing.T) {
 
 func TestServers_MinIO(t *testing.T) {
 	t.Parallel()
+	endpoint, session := startMinIO(t)
+	examine(t, "minio", endpoint, session("signer", goodSigner), session("worker", goodWorker))
+}
+
+// A real server that obeys an x-amz-copy-source that was not signed: what is
+// said of it comes of what it does, and not of its name.
+func TestServers_MinIOCopies(t *testing.T) {
+	t.Parallel()
+	endpoint, session := startMinIO(t)
+	c := healthyConfig(endpoint + "/" + testBucket)
+	c.Embedded = false
+	c.Provider, _ = postern.ProviderByName("minio")
+	c.Worker = always(session("worker", goodWorker))
+	for policy, want := range map[string]Status{
+		goodSigner: OK,
+		strings.Replace(goodSigner, `"Statement":[`, `"Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/images/*"},`, 1): Fault,
+	} {
+		c.Signer = always(session("signer", policy))
+		c.Only = []string{"attack.headers"}
+		r, err := Run(t.Context(), c, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := r.Findings[0]; f.Status != want || want == Fault && !strings.Contains(f.Cause, "x-amz-copy-source") {
+			t.Errorf("want %s: %+v", want, f)
+		}
+	}
+}
+
+// startMinIO runs MinIO with a bucket, and returns a way to make keys with a
+// policy.
+func startMinIO(t *testing.T) (endpoint string, session func(name, policy string) sigv4.Credentials) {
+	t.Helper()
 	path, root := serverPath(t, "minio"), rootKey()
-	endpoint := startServer(t, path, []string{
+	endpoint = startServer(t, path, []string{
 		"HOME=" + t.TempDir(), "MINIO_ROOT_USER=" + root.AccessKeyID, "MINIO_ROOT_PASSWORD=" + root.SecretAccessKey,
 		"MINIO_UPDATE=off", "MINIO_BROWSER=off", "MINIO_CI_CD=1",
 	}, func(address string) []string { return []string{"server", "--quiet", "--address", address, t.TempDir()} })
 	createBucket(t, endpoint)
 	api := sts.New(sts.Options{BaseEndpoint: &endpoint, Region: testRegion, Credentials: credentials.NewStaticCredentialsProvider(root.AccessKeyID, root.SecretAccessKey, "")})
-	session := func(name, policy string) sigv4.Credentials {
+	return endpoint, func(name, policy string) sigv4.Credentials {
 		out, err := api.AssumeRole(t.Context(), &sts.AssumeRoleInput{
 			RoleArn: aws.String("arn:aws:iam::000000000000:role/" + name), RoleSessionName: &name, Policy: aws.String(strings.Join(strings.Fields(policy), "")),
 		})
@@ -211,5 +244,4 @@ func TestServers_MinIO(t *testing.T) {
 			SessionToken: *out.Credentials.SessionToken, Expires: *out.Credentials.Expiration,
 		}
 	}
-	examine(t, "minio", endpoint, session("signer", goodSigner), session("worker", goodWorker))
 }

@@ -26,7 +26,10 @@ func (c *Cloud) settings() []setting {
 			why:   "No policy or ACL can make incoming/ readable by accident, and where a server obeys unsigned ACL headers nobody sees what they open.",
 			reads: "s3:GetBucketPublicAccessBlock", writes: "s3:PutBucketPublicAccessBlock", compare: c.publicAccess,
 		})
-		if w.Public {
+		switch is := PublicAccessBlock(w); {
+		case !is.BlockPublicAcls:
+			list[0].title = "Block Public Access: public ACLs are without effect"
+		case w.Public:
 			list[0].title = "Block Public Access: on, but for a public bucket policy"
 		}
 	}
@@ -75,7 +78,12 @@ func (c *Cloud) policyTitle() string {
 	case c.want.Distribution != "":
 		return "bucket policy: the CloudFront distribution may read images/"
 	}
-	return "bucket policy: no plain HTTP, no old signatures"
+	if w := &c.want; w.Provider.Name == "ceph" {
+		return "bucket policy: what the two keys may do"
+	} else if w.onAWS() {
+		return "bucket policy: no plain HTTP, no old signatures"
+	}
+	return "bucket policy: no plain HTTP"
 }
 
 func document(v any) string {
