@@ -10,6 +10,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"html"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"slices"
@@ -56,7 +57,7 @@ func Handler(c Config) http.Handler {
 		"Content-Security-Policy": {c.policy()},
 		"Referrer-Policy":         {"no-referrer"},
 	}))
-	for _, name := range []string{"postern.js", "multipart.js"} {
+	for _, name := range scripts() {
 		mux.Handle("GET /"+name, newAsset(javascript, read(name), http.Header{
 			// A module script of another origin is fetched with CORS, and these
 			// are meant for every page.
@@ -68,6 +69,23 @@ func Handler(c Config) http.Handler {
 	mux.Handle("GET /page.css", newAsset("text/css; charset=utf-8", read("page.css"), nil))
 	mux.Handle("GET /favicon.svg", newAsset("image/svg+xml", read("favicon.svg"), nil))
 	return mux
+}
+
+// scripts are the element and the parts that it fetches when it needs them.
+func scripts() []string {
+	names, err := fs.Glob(dist, "dist/*.js")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	languages, err := fs.Glob(dist, "dist/lang/*.js")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	names = append(names, languages...)
+	for i := range names {
+		names[i] = strings.TrimPrefix(names[i], "dist/")
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "page.js" })
 }
 
 const javascript = "text/javascript; charset=utf-8"

@@ -35,7 +35,7 @@ describe('the doctor', { skip }, () => {
     const link = page.getByRole('link', { name: 'See what the doctor finds' });
     assert.equal(await link.isVisible(), false, 'before anything went wrong');
     await choose(page, [await photo(gate, 'cat.jpg')]);
-    await row(page, 'cat.jpg').getByText('CORS rule does not allow this page').waitFor();
+    await row(page, 'cat.jpg').getByText('CORS rule forbids this page').waitFor();
     await link.waitFor();
 
     const [found] = await Promise.all([page.context().waitForEvent('page'), link.click()]);
