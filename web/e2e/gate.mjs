@@ -18,7 +18,7 @@ import { chromium } from 'playwright-core';
 export const skip = !process.env.POSTERN_BIN && 'SKIPPED: POSTERN_BIN is not set; make test builds the binary and sets it';
 
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const chrome = process.env.CHROMIUM || ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+export const chrome = process.env.CHROMIUM || ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
 /** Starts the gate on free ports and a browser beside it. Presets are as in its settings file. */
 export async function open({ presets = undefined, args = [] } = {}) {
@@ -71,6 +71,7 @@ export async function troubled() {
   let pace = 0;
   let gone = false;
   let well = 0;
+  let after = 0;
   let wrong = 0;
   let cuts = 0;
   const puts = [];
@@ -91,7 +92,7 @@ export async function troubled() {
         well--;
       } else if (wrong > 0) {
         wrong--;
-        w.writeHead(503, { 'access-control-allow-origin': '*', connection: 'close' });
+        w.writeHead(503, { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'retry-after', connection: 'close', ...(after && { 'retry-after': `${after}` }) });
         w.end('<Error><Code>SlowDown</Code></Error>');
         return;
       } else if (cuts > 0) {
@@ -139,9 +140,10 @@ export async function troubled() {
     /** How many there were at once, at most. */
     get most() { return most; },
     before(url) { target = url; },
-    /** Answers 503 that many PUTs, when some have gone well. */
-    fail(times, after = 0) {
-      well = after;
+    /** Answers 503 that many PUTs, when some have gone well; with a Retry-After of so many seconds. */
+    fail(times, first = 0, seconds = 0) {
+      well = first;
+      after = seconds;
       wrong = times;
     },
     /** Cuts the line in the middle of that many PUTs. */

@@ -56,13 +56,19 @@ async function shoot(root: ShadowRoot, voice: Voice): Promise<File | undefined> 
   }
 }
 
-/** Puts the button beside the one that picks. */
-export function equip(element: PosternUpload, pick: HTMLButtonElement, voice: () => Voice): void {
-  if (pick.nextElementSibling?.matches('.shoot')) return;
-  const shutter = button('plain shoot', async () => {
-    const file = pick.disabled ? undefined : await shoot(element.shadowRoot as ShadowRoot, voice());
-    if (file) element.add([file]);
-    shutter.focus();
-  }, voice().say('camera'));
-  pick.after(shutter);
+/** Puts a button beside the one that picks, or says it anew. */
+export function equip(element: PosternUpload, pick: HTMLButtonElement, voice: Voice): void {
+  let shutter = pick.nextElementSibling as HTMLButtonElement;
+  if (!shutter.matches('.shoot')) {
+    shutter = button('plain shoot', () => void shoot(element.shadowRoot as ShadowRoot, said.get(shutter) as Voice).then((file) => {
+      if (file) element.add([file]);
+      shutter.focus();
+    }));
+    pick.after(shutter);
+  }
+  said.set(shutter, voice);
+  shutter.textContent = voice.say('camera');
+  shutter.disabled = pick.disabled;
 }
+
+const said = new WeakMap<HTMLElement, Voice>();

@@ -37,9 +37,6 @@ export function icon(path: string): SVGElement {
 }
 
 export const cross = 'M6 6l12 12M18 6L6 18';
-export const pauses = 'M9 5v14M15 5v14';
-export const resumes = 'M8 5l11 7-11 7z';
-export const rising = 'M12 19V5M6 11l6-6 6 6';
 
 /** A variant's address: the server's may be relative to where the API is. */
 export const resolve = (url: string, endpoint: string): string => new URL(url, endpoint + '/').href;

@@ -73,7 +73,7 @@ export class PosternUpload extends HTMLElement {
   readonly #pick: HTMLButtonElement = button('pick', () => this.pick());
   readonly #or: HTMLElement = h('p', { class: 'or' });
   readonly #hint: HTMLElement = h('p', { class: 'hint', id: 'hint' });
-  readonly #over: HTMLElement = h('p', { class: 'over', 'aria-hidden': 'true' });
+  readonly #over: HTMLElement = h('p', { class: 'over' });
   readonly #list: HTMLElement = h('ul', { class: 'list', role: 'list', hidden: true });
   readonly #status: HTMLElement = h('p', { class: 'vh', role: 'status' });
   constructor() {
@@ -189,7 +189,6 @@ export class PosternUpload extends HTMLElement {
   connectedCallback(): void {
     if (!this.#queue) this.#begin();
     this.#adopt();
-    if (this.hasAttribute('camera')) void import('./camera.ts').then((m) => m.equip(this, this.#pick, () => this.#voice));
     this.#input.webkitdirectory = this.hasAttribute('directory');
     this.#listen();
     this.#words();
@@ -401,7 +400,7 @@ export class PosternUpload extends HTMLElement {
 
   /** Tells the page; reports whether it has nothing against it. */
   #emit(type: keyof HTMLElementEventMap, detail: unknown): boolean {
-    return this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: type === 'postern-accept' }));
+    return this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
   }
 
   /** Everything that stands there, said in the language of the page. */
@@ -420,6 +419,7 @@ export class PosternUpload extends HTMLElement {
     this.#inner.ariaLabel = this.#inner.labels[0]?.textContent ?? v.say('photos');
     this.#list.ariaLabel = v.say('photos');
     for (const row of this.#rows.values()) row.draw(v, this.endpoint, true);
+    if (this.hasAttribute('camera')) void import('./camera.ts').then((m) => m.equip(this, this.#pick, this.#voice));
     this.#sums();
   }
 

@@ -2,7 +2,7 @@
 // keys on it move it either way, and it can be dragged. Fetched by elements that
 // are sortable.
 
-import { button, icon, rising } from './dom.ts';
+import { button } from './dom.ts';
 
 /** Makes the rows of a list sortable, also those to come; calls moved after each move. */
 export function sortable(list: HTMLElement, label: (name: string) => string, moved: (row: HTMLElement) => void): void {
@@ -26,7 +26,7 @@ export function sortable(list: HTMLElement, label: (name: string) => string, mov
 
   const equip = (row: HTMLElement): void => {
     if (row.querySelector('.up')) return;
-    const raise = button('up', () => up(row), icon(rising));
+    const raise = button('up', () => up(row));
     raise.ariaLabel = raise.title = label(row.querySelector('.name')?.textContent ?? '');
     raise.onkeydown = (e) => {
       const way = { ArrowUp: up, ArrowDown: down }[e.key];

@@ -21,7 +21,7 @@ export class Row {
   readonly #canvas: HTMLCanvasElement = h('canvas');
   /** The cross; it is there in every state. */
   readonly away: HTMLButtonElement;
-  readonly #shot: HTMLElement = h('div', { class: 'shot', 'aria-hidden': 'true' }, this.#canvas);
+  readonly #shot: HTMLElement = h('div', { class: 'shot' }, this.#canvas);
   readonly #say: HTMLElement = h('p', { class: 'say' });
   readonly #bar: HTMLProgressElement = h('progress', { class: 'bar' });
   readonly #act: HTMLButtonElement;
@@ -36,7 +36,7 @@ export class Row {
     this.away = button('away', away);
     this.#bar.ariaLabel = name;
     this.li = h('li', { class: 'file' }, this.#shot,
-      h('div', {}, h('bdi', { class: 'name', title: name }, name), this.#say, this.#bar), this.#act, this.away);
+      h('div', {}, h('p', { class: 'name', title: name }, h('bdi', {}, name)), this.#say, this.#bar), this.#act, this.away);
     // Only what is in view is worth a picture.
     new IntersectionObserver((all) => {
       this.#seen = all.at(-1)?.isIntersecting as boolean;
