@@ -31,7 +31,8 @@ type Config struct {
 	// APIBase is the API's public address without a trailing slash. Empty:
 	// beside the page, under whatever prefix that is served.
 	APIBase string
-	// Local tells the visitor that everything stays on this machine.
+	// Local tells the visitor that everything stays on this machine, and serves
+	// what a developer wants to read.
 	Local bool
 	// Doctor says that there is a page "doctor" beside this one, to which the
 	// page links when a browser cannot reach the bucket and may not say why.
@@ -39,14 +40,16 @@ type Config struct {
 }
 
 // Handler serves the page at / and its parts beside it: /postern.js (the
-// element, also for pages elsewhere) with /multipart.js (which it fetches for
-// large files), /page.js, /page.css and /favicon.svg. Everything else is 404. It may be mounted below a prefix with
+// element, also for pages elsewhere) with what it fetches when it needs it
+// (/multipart.js, /lang/de.js …), /core.js and /put.js for those who bring their
+// own looks, /page.js, /page.css and /favicon.svg; on one's own machine also
+// /docs/element. Everything else is 404. It may be mounted below a prefix with
 // [http.StripPrefix]; the page's links are relative.
 func Handler(c Config) http.Handler {
 	mux := http.NewServeMux()
 	footer := ""
 	if c.Local {
-		footer = "<p>Local mode: photos and records stay on this machine.</p>"
+		footer = `<p>Local mode: photos and records stay on this machine. <a href="docs/element">How to put this into your own page</a></p>`
 	}
 	doctor := ""
 	if c.Doctor {
@@ -63,6 +66,12 @@ func Handler(c Config) http.Handler {
 			// are meant for every page.
 			"Access-Control-Allow-Origin":  {"*"},
 			"Cross-Origin-Resource-Policy": {"cross-origin"},
+		}))
+	}
+	if c.Local {
+		mux.Handle("GET /docs/element", newAsset("text/html; charset=utf-8", read("element.html"), http.Header{
+			"Content-Security-Policy": {c.policy()},
+			"Referrer-Policy":         {"no-referrer"},
 		}))
 	}
 	mux.Handle("GET /page.js", newAsset(javascript, read("page.js"), nil))

@@ -113,6 +113,11 @@ func bundle(web string) (map[string][]byte, error) {
 		}
 		files[scripts[entry]] = out
 	}
+	page, err := elementPage(web)
+	if err != nil {
+		return nil, err
+	}
+	files["element.html"] = page
 	for _, name := range copies {
 		b, err := os.ReadFile(filepath.Join(web, "src", name))
 		if err != nil {

@@ -12,6 +12,7 @@ describe('in a form', { skip }, () => {
     somebody = await site({
       '/': `<form method="post" action="/posts"><label for="u">Pictures</label>
         <postern-upload id="u" name="photos" multiple required></postern-upload><button>Post</button><button type="reset">Start over</button></form>`,
+      '/other': '<postern-upload name="photos" multiple></postern-upload>',
       '/fields': '<form method="post" action="/posts"><fieldset><legend>x</legend><postern-upload name="photos" multiple></postern-upload></fieldset><button>Post</button></form>',
       '/sorted': '<form method="post" action="/posts"><postern-upload name="photos" multiple sortable></postern-upload><button>Post</button></form>',
       // As docs/element.md says it for visitors without script.
@@ -85,6 +86,8 @@ describe('in a form', { skip }, () => {
     assert.deepEqual(await page.evaluate(() => document.querySelector('postern-upload').value), ids);
     assert.equal((await validity(page)).valid, true);
 
+    await row(page, 'two.jpg').getByRole('button', { name: 'Remove two.jpg' }).click();
+    assert.equal(await rows(page).count(), 1);
     await page.getByRole('button', { name: 'Start over' }).click();
     await rows(page).first().waitFor({ state: 'detached' });
     assert.deepEqual(await validity(page), { valid: false, message: 'Choose a photo', missing: true });

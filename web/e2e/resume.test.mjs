@@ -13,6 +13,7 @@ describe('going on', { skip }, () => {
     somebody = await site({
       '/': '<postern-upload name="photos" preset="photos" multiple></postern-upload>',
       '/parts': '<postern-upload name="photos" preset="parts" multiple></postern-upload>',
+      '/parts/2': '<postern-upload name="photos" preset="parts" multiple></postern-upload>',
       '/parts/eve': '<postern-upload name="photos" preset="parts" multiple resume="eve"></postern-upload>',
       '/parts/off': '<postern-upload name="photos" preset="parts" multiple resume="off"></postern-upload>',
     });
@@ -156,6 +157,14 @@ describe('going on', { skip }, () => {
     assert.equal((await uploads()).filter((u) => u.filename === 'huge.png').length, 1);
   });
 
+  test('a database that never answers keeps no upload waiting', async (t) => {
+    const context = await someone(t);
+    const page = await visit(context, '/');
+    await page.evaluate(() => { indexedDB.open = () => ({}); });
+    await give(page, await photo(gate, 'mute.jpg'));
+    await state(page, 'mute.jpg', 'ready').waitFor();
+  });
+
   test('what somebody else left is not shown, and nothing is noted where that is not wanted', async (t) => {
     const context = await someone(t);
     bucket.slow(1_000_000);
@@ -164,8 +173,9 @@ describe('going on', { skip }, () => {
     await until('it is noted', () => first.evaluate(() => !!localStorage.postern));
     await first.close();
     const eve = await visit(context, '/parts/eve');
+    const elsewhere = await visit(context, '/parts/2'); // the form of another post
     const off = await visit(context, '/parts/off');
-    for (const page of [eve, off]) {
+    for (const page of [eve, elsewhere, off]) {
       await page.evaluate(() => navigator.locks.query());
       assert.equal(await rows(page).count(), 0);
     }

@@ -238,7 +238,7 @@ export class PosternUpload extends HTMLElement {
     const scope = this.getAttribute('resume') ?? '';
     const off = scope === 'off';
     // Notes of what is under way, which the next page goes on from.
-    const notes = (): Promise<Notes> => (this.#notes ??= import('./resume.ts').then((m) => new m.Notes([scope, endpoint, preset].join('\n'))));
+    const notes = (): Promise<Notes> => (this.#notes ??= import('./resume.ts').then((m) => new m.Notes([scope, endpoint, preset, location.pathname, this.name, this.id].join('\n'))));
     const queue = new Queue({
       endpoint,
       preset,
@@ -372,7 +372,8 @@ export class PosternUpload extends HTMLElement {
   }
 
   #remove(item: Item): void {
-    this.#queue?.remove(item);
+    // What came back with a form may be in use by now: it stays on the server.
+    this.#queue?.[item.bytes ? 'remove' : 'forget'](item);
     this.#drop(item);
   }
 

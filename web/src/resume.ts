@@ -75,7 +75,7 @@ const kept = (): number => [...mine.values()].reduce((sum, n) => sum + (n.bytes?
 
 const write = (n: Note): void => {
   void notes((s) => {
-    if (!mine.has(n.place)) return;
+    if (mine.get(n.place) !== n) return;
     s.put(n);
     localStorage[flag] = '1';
   }).catch(() => {
@@ -129,31 +129,31 @@ export class Notes implements Traces {
     });
   }
 
-  /** As Traces of core.ts. */
+  /** A database that does not answer keeps no upload waiting. */
   async claim({ file }: Traced): Promise<Partial<Trace>> {
-    if (!locks) return {};
-    try {
-      await held;
-      const place = [this.#scope, file.name, file.size, file.lastModified].join('\n');
-      if (mine.has(place)) return {};
-      const note: Note = { place, scope: this.#scope, owner: page, at: Date.now(), facts: factsOf(file) };
-      mine.set(place, note);
-      const living = await alive();
-      const before = await notes<Note | undefined>((s, give) => {
-        const r = s.get(place) as IDBRequest<Note | undefined>;
-        r.onsuccess = () => give(r.result);
-      });
-      if (before && before.owner !== page && living.has(before.owner)) {
-        mine.delete(place);
-        return {};
-      }
-      if (before) Object.assign(note, { bytes: before.bytes, trace: before.trace });
-      else if (file instanceof File && kept() + file.size <= room) note.bytes = file;
-      setTimeout(write, before ? 0 : soon, note);
-      return known(note);
-    } catch {
-      return {};
-    }
+    const place = [this.#scope, file.name, file.size, file.lastModified].join('\n');
+    if (!locks || mine.has(place)) return {};
+    const note: Note = { place, scope: this.#scope, owner: page, at: Date.now(), facts: factsOf(file) };
+    mine.set(place, note);
+    const late = new Promise<Partial<Trace> | undefined>((done) => setTimeout(done, soon));
+    const trace = await Promise.race([this.#look(note, file).catch(() => undefined), late]);
+    if (!trace && mine.get(place) === note) mine.delete(place);
+    return trace ?? {};
+  }
+
+  /** What is known of a file; undefined, when it is another page's. */
+  async #look(note: Note, file: File | FileFacts): Promise<Partial<Trace> | undefined> {
+    await held;
+    const living = await alive();
+    const before = await notes<Note | undefined>((s, give) => {
+      const r = s.get(note.place) as IDBRequest<Note | undefined>;
+      r.onsuccess = () => give(r.result);
+    });
+    if (before && before.owner !== page && living.has(before.owner)) return undefined;
+    if (before) Object.assign(note, { bytes: before.bytes, trace: before.trace });
+    else if (file instanceof File && kept() + file.size <= room) note.bytes = file;
+    setTimeout(write, before ? 0 : soon, note);
+    return known(note);
   }
 
   save({ place, file, bytes, id, grant, until, skew }: Traced): void {
