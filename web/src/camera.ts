@@ -25,11 +25,11 @@ async function shoot(root: ShadowRoot, voice: Voice): Promise<File | undefined> 
   if (!media || matchMedia('(pointer: coarse)').matches) return bySystem();
   const stream = await media.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 4096 } } }).catch(() => undefined);
   if (!stream) return bySystem();
-  const video = h('video', { autoplay: true, muted: true, playsinline: true });
+  const video = h('video', { autoplay: true, muted: true, playsInline: true });
   video.srcObject = stream;
   video.muted = true;
   const take = voice.say('camera');
-  const dialog = h('dialog', { class: 'camera', 'aria-label': take });
+  const dialog = h('dialog', { className: 'camera', ariaLabel: take });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(css);
   const sheets = root.adoptedStyleSheets;
@@ -61,7 +61,7 @@ export function equip(element: PosternUpload, pick: HTMLButtonElement, voice: Vo
   let shutter = pick.nextElementSibling as HTMLButtonElement;
   if (!shutter.matches('.shoot')) {
     shutter = button('plain shoot', () => void shoot(element.shadowRoot as ShadowRoot, said.get(shutter) as Voice).then((file) => {
-      if (file) element.add([file]);
+      if (file) void element.add([file]);
       shutter.focus();
     }));
     pick.after(shutter);

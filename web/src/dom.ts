@@ -1,29 +1,19 @@
 // The few things that the element and the gallery both do to a document.
 
-type Props = Record<string, string | boolean | EventListener>;
-
-/**
- * Makes an element. A property that starts with "on" is a listener; true sets
- * an attribute to nothing; false and "" leave it out. What has a class is
- * a part of the same name, which pages may style.
- */
+/** Makes an element with these properties. What has a class is a part of the same name, which pages may style. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
-  props: Props = {},
+  props: Partial<HTMLElementTagNameMap[K]> = {},
   ...children: (Node | string)[]
 ): HTMLElementTagNameMap[K] {
-  const e = document.createElement(tag);
-  for (const [name, value] of Object.entries(props)) {
-    if (typeof value === 'function') e.addEventListener(name.slice(2), value);
-    else if (value) e.setAttribute(name, value === true ? '' : value);
-    if (name === 'class') e.setAttribute('part', value as string);
-  }
+  const e = Object.assign(document.createElement(tag), props);
+  if (e.className) e.setAttribute('part', e.className);
   e.append(...children);
   return e;
 }
 
-export const button = (name: string, onclick: (e: Event) => void, ...children: (Node | string)[]): HTMLButtonElement =>
-  h('button', { type: 'button', class: name, onclick }, ...children);
+export const button = (className: string, onclick: (e: Event) => void, ...children: (Node | string)[]): HTMLButtonElement =>
+  h('button', { type: 'button', className, onclick }, ...children);
 
 /** A line drawing on a field of 24 by 24, hidden from screen readers: the words beside it say it all. */
 export function icon(path: string): SVGElement {

@@ -71,18 +71,18 @@ export class PosternUpload extends HTMLElement {
 
   readonly #input: HTMLInputElement = h('input', { type: 'file', hidden: true, onchange: () => this.#picked(this.#input) });
   readonly #pick: HTMLButtonElement = button('pick', () => this.pick());
-  readonly #or: HTMLElement = h('p', { class: 'or' });
-  readonly #hint: HTMLElement = h('p', { class: 'hint', id: 'hint' });
-  readonly #over: HTMLElement = h('p', { class: 'over' });
-  readonly #list: HTMLElement = h('ul', { class: 'list', role: 'list', hidden: true });
-  readonly #status: HTMLElement = h('p', { class: 'vh', role: 'status' });
+  readonly #or: HTMLElement = h('p', { className: 'or' });
+  readonly #hint: HTMLElement = h('p', { className: 'hint', id: 'hint' });
+  readonly #over: HTMLElement = h('p', { className: 'over' });
+  readonly #list: HTMLElement = h('ul', { className: 'list', role: 'list', hidden: true });
+  readonly #status: HTMLElement = h('p', { className: 'vh', role: 'status' });
   constructor() {
     super();
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(css);
     const root = this.attachShadow({ mode: 'open' });
     root.adoptedStyleSheets = [sheet];
-    const zone = h('div', { class: 'zone' }, this.#pick, this.#or, this.#hint, this.#over);
+    const zone = h('div', { className: 'zone' }, this.#pick, this.#or, this.#hint, this.#over);
     root.append(zone, this.#input, this.#list, this.#status);
     this.#pick.setAttribute('aria-describedby', 'hint');
     this.#inner.role = 'group';
@@ -147,14 +147,14 @@ export class PosternUpload extends HTMLElement {
     this.#pick.focus(options);
   }
 
-  /** Takes files, as if they had been picked. */
-  add(files: Iterable<File>): void {
+  /** Takes files, as if they had been picked; some at a time, so that hundreds do not stop the page. */
+  async add(files: Iterable<File>): Promise<void> {
     if (this.#disabled) return;
     let added = 0;
-    for (const file of files) {
+    for (const file of [...files]) {
       if (added && !this.multiple) break;
       if (!this.#emit('postern-accept', { file })) continue;
-      added++;
+      if (!(++added % 16)) await new Promise((go) => setTimeout(go));
       const lost = this.items.find(({ problem, file: f }) => problem?.code === 'unreadable' && f.name === file.name && f.size === file.size);
       if (lost) {
         this.#queue?.retry(lost, file);
@@ -225,8 +225,8 @@ export class PosternUpload extends HTMLElement {
   }
 
   /** After going back, or a restart of the browser: the server is asked what became of each. */
-  formStateRestoreCallback(state: unknown): void {
-    for (const { id, ...facts } of JSON.parse(`${state}`) as (FileFacts & { id: string })[]) this.#take(facts, { id, doubt: true });
+  formStateRestoreCallback(state: string): void {
+    for (const { id, ...facts } of JSON.parse(state) as (FileFacts & { id: string })[]) this.#take(facts, { id, doubt: true });
   }
 
   // ---- ways in -------------------------------------------------------------
@@ -247,7 +247,7 @@ export class PosternUpload extends HTMLElement {
       },
       traces: off ? undefined : notes,
       prepare: async (file, limits) => {
-        const side = +(this.getAttribute('max-side') ?? 0);
+        const side = +(this.getAttribute('max-side') as string);
         return side || /hei/.test(file.type) ? ((await images())?.shrink(file, side, limits?.types) ?? file) : file;
       },
     });
@@ -278,7 +278,7 @@ export class PosternUpload extends HTMLElement {
   }
 
   #picked(input: HTMLInputElement): void {
-    this.add(input.files ?? []);
+    void this.add(input.files ?? []);
     input.value = ''; // so that the same file may be chosen again
   }
 
@@ -310,7 +310,7 @@ export class PosternUpload extends HTMLElement {
       // Where text goes, a picture beside it is not for us.
       if (!files?.length || (e.target as Element).closest('input, textarea, [contenteditable]')) return;
       e.preventDefault();
-      this.add(files);
+      void this.add(files);
     });
     addEventListener('beforeunload', (e) => {
       if (this.items.some(underway)) e.preventDefault();

@@ -123,22 +123,22 @@ export class Gallery {
     const { width = 1, height = 1 } = u;
     // A panorama does not take three rows, nor a strip vanish.
     const aspect = Math.min(2.6, Math.max(0.6, width / height));
-    const canvas = h('canvas', { 'aria-hidden': 'true' });
+    const canvas = h('canvas', { ariaHidden: 'true' });
     paint(canvas, u.placeholder ?? '');
-    const img = h('img', {
-      alt: true, draggable: 'false', loading: 'lazy', decoding: 'async', sizes: `${Math.round(aspect * 250)}px`,
+    const img: HTMLImageElement = h('img', {
+      alt: '', draggable: false, loading: 'lazy', decoding: 'async', sizes: `${Math.round(aspect * 250)}px`,
       srcset: variants.map((v) => `${this.url(v)} ${v.width}w`).join(', '),
       src: this.url(variants[0] as Variant),
       onload: () => appear(img, canvas),
     });
     img.dataset['wait'] = '';
     const open = h('button', {
-      type: 'button', class: width < 200 && height < 200 ? 'open small' : 'open', 'aria-haspopup': 'dialog',
-      'aria-label': `Open ${name}, ${facts(u)}`, onclick: () => this.#events.open(u),
+      type: 'button', className: width < 200 && height < 200 ? 'open small' : 'open', ariaHasPopup: 'dialog',
+      ariaLabel: `Open ${name}, ${facts(u)}`, onclick: () => this.#events.open(u),
     }, canvas, img);
-    const li = h('li', { class: 'tile' },
+    const li = h('li', { className: 'tile' },
       h('figure', {}, open, h('figcaption', {}, h('bdi', { title: name }, name), h('span', {}, facts(u)))),
-      h('button', { type: 'button', class: 'icon-button', 'aria-label': `Delete ${name}`, title: `Delete ${name}`, onclick: () => this.#events.remove(u) }, icon(bin)),
+      h('button', { type: 'button', className: 'icon-button', ariaLabel: `Delete ${name}`, title: `Delete ${name}`, onclick: () => this.#events.remove(u) }, icon(bin)),
     );
     li.dataset['id'] = u.id;
     // Through the object model: the page's policy forbids style attributes.

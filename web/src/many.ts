@@ -12,9 +12,9 @@ const totalEvery = 5000; // ms
 export class Many {
   readonly #element: PosternUpload;
   readonly #sum: HTMLElement = h('span');
-  readonly #bar: HTMLProgressElement = h('progress', { class: 'bar' });
+  readonly #bar: HTMLProgressElement = h('progress', { className: 'bar' });
   readonly #hold: HTMLButtonElement = button('plain', () => (this.#paused ? this.#element.resume() : this.#element.pause()));
-  readonly #all: HTMLElement = h('div', { class: 'all' }, this.#sum, this.#bar, this.#hold);
+  readonly #all: HTMLElement = h('div', { className: 'all' }, this.#sum, this.#bar, this.#hold);
   #voice: Voice | undefined;
   #spoken = 0;
   #speaking: ReturnType<typeof setTimeout> | undefined;

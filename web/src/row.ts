@@ -21,9 +21,9 @@ export class Row {
   readonly #canvas: HTMLCanvasElement = h('canvas');
   /** The cross; it is there in every state. */
   readonly away: HTMLButtonElement;
-  readonly #shot: HTMLElement = h('div', { class: 'shot' }, this.#canvas);
-  readonly #say: HTMLElement = h('p', { class: 'say' });
-  readonly #bar: HTMLProgressElement = h('progress', { class: 'bar' });
+  readonly #shot: HTMLElement = h('div', { className: 'shot' }, this.#canvas);
+  readonly #say: HTMLElement = h('p', { className: 'say' });
+  readonly #bar: HTMLProgressElement = h('progress', { className: 'bar' });
   readonly #act: HTMLButtonElement;
   #seen = false;
   #asked = false;
@@ -35,8 +35,8 @@ export class Row {
     this.#act = button('act', act);
     this.away = button('away', away);
     this.#bar.ariaLabel = name;
-    this.li = h('li', { class: 'file' }, this.#shot,
-      h('div', {}, h('p', { class: 'name', title: name }, h('bdi', {}, name)), this.#say, this.#bar), this.#act, this.away);
+    this.li = h('li', { className: 'file' }, this.#shot,
+      h('div', {}, h('p', { className: 'name', title: name }, h('bdi', {}, name)), this.#say, this.#bar), this.#act, this.away);
     // Only what is in view is worth a picture.
     new IntersectionObserver((all) => {
       this.#seen = all.at(-1)?.isIntersecting as boolean;
@@ -95,7 +95,7 @@ export class Row {
     const { variants, color } = this.item.upload ?? {};
     if (!variants?.[0]) return;
     const img = h('img', {
-      alt: true, sizes: '52px', src: resolve(variants[0].url, endpoint),
+      alt: '', sizes: '52px', src: resolve(variants[0].url, endpoint),
       srcset: variants.map((v) => `${resolve(v.url, endpoint)} ${v.width}w`).join(),
       onerror: () => img.remove(),
     });

@@ -92,9 +92,9 @@ export class Viewer {
     }
     const large = u.variants?.at(-1) as Variant;
     const frame = part(d, '.frame');
-    const canvas = h('canvas', { 'aria-hidden': 'true' });
+    const canvas = h('canvas', { ariaHidden: 'true' });
     paint(canvas, u.placeholder ?? '');
-    const img = h('img', { alt: name, draggable: 'false', src: this.#gallery.url(large) });
+    const img = h('img', { alt: name, draggable: false, src: this.#gallery.url(large) });
     img.dataset['wait'] = '';
     img.onload = () => {
       delete img.dataset['wait'];

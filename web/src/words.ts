@@ -26,32 +26,37 @@ export const languages: Record<string, Words> = { en };
 /** Problems that are said in the words of others. */
 const alike: Record<string, Key> = { grant_expired: 'expired', side_too_long: 'too_many_pixels', truncated: 'corrupt' };
 
-const categories = ['zero', 'one', 'two', 'few', 'many', 'other'];
+const categories: Intl.LDMLPluralRule[] = ['zero', 'one', 'two', 'few', 'many', 'other'];
 
 /** Says things in one language. */
 export class Voice {
   readonly #tag: string;
   readonly #words: Words;
+  readonly #rules: Intl.PluralRules;
+  /** The categories that the language has, in CLDR's order. */
+  readonly #has: Intl.LDMLPluralRule[];
+  /** Making a format takes longer than using it. */
+  readonly #formats: Record<string, Intl.NumberFormat> = {};
 
   /** The tag is of BCP 47, for numbers and plurals. */
   constructor(tag = 'en', words: Words = en) {
     this.#tag = tag;
     this.#words = words;
+    this.#rules = new Intl.PluralRules(tag);
+    const has = this.#rules.resolvedOptions().pluralCategories;
+    this.#has = categories.filter((c) => has.includes(c));
   }
 
   say(key: Key, ...given: (string | number)[]): string {
     const forms = this.#words[key].split('|');
-    const rules = new Intl.PluralRules(this.#tag);
-    const has = rules.resolvedOptions().pluralCategories;
-    const form = categories.filter((c) => has.includes(c as Intl.LDMLPluralRule)).indexOf(rules.select(+(given[0] as number)));
-    return (forms[form] ?? (forms.at(-1) as string)).replace(/{(\d)}/g, (_, i: number) => {
+    return (forms[this.#has.indexOf(this.#rules.select(+(given[0] as number)))] ?? (forms.at(-1) as string)).replace(/{(\d)}/g, (_, i: number) => {
       const g = given[i] ?? '';
       return typeof g === 'number' ? this.number(g) : g;
     });
   }
 
-  number(n: number, how?: Intl.NumberFormatOptions): string {
-    return new Intl.NumberFormat(this.#tag, how).format(n);
+  number(n: number, how: Intl.NumberFormatOptions = {}): string {
+    return (this.#formats[JSON.stringify(how)] ??= new Intl.NumberFormat(this.#tag, how)).format(n);
   }
 
   /** A number of bytes in decimal units: "25 MB", "1.5 kB", "1 byte". */
