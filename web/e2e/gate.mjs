@@ -20,8 +20,8 @@ export const skip = !process.env.POSTERN_BIN && 'SKIPPED: POSTERN_BIN is not set
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 export const chrome = process.env.CHROMIUM || ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
-/** Starts the gate on free ports and a browser beside it. Presets are as in its settings file. */
-export async function open({ presets = undefined, args = [] } = {}) {
+/** Starts the gate on free ports, and unless it is to be alone a browser beside it. Presets are as in its settings file. */
+export async function open({ presets = undefined, args = [], alone = false } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'postern-e2e-'));
   const config = join(folder, 'postern.yaml');
   await writeFile(config, JSON.stringify(presets ? { presets } : {})); // JSON is YAML
@@ -39,7 +39,7 @@ export async function open({ presets = undefined, args = [] } = {}) {
     });
     gate.on('exit', (code) => fail(new Error(`postern ended with ${code}:\n${said}`)));
   });
-  const browser = await chromium.launch({
+  const browser = alone ? undefined : await chromium.launch({
     executablePath: chrome,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
@@ -51,7 +51,7 @@ export async function open({ presets = undefined, args = [] } = {}) {
     folder: join(folder, 'data', 'bucket'),
     browser,
     async close() {
-      await browser.close();
+      await browser?.close();
       gate.removeAllListeners('exit');
       if (gate.exitCode === null) {
         gate.kill('SIGTERM');
