@@ -33,8 +33,8 @@ func elementPage(web string) ([]byte, error) {
 	}
 	// Its neighbours are files of the repository, which the gate does not serve.
 	html := body.String()
-	for _, name := range []string{"protocol", "compat"} {
-		html = strings.ReplaceAll(html, `<a href="`+name+`.md">`, `<a class="file" title="docs/`+name+`.md">`)
+	for _, name := range []string{"protocol", "compat", "pictures"} {
+		html = strings.NewReplacer(`<a href="`+name+`.md">`, `<a title="docs/`+name+`.md">`, `<a href="`+name+`">`, `<a title="docs/`+name+`">`).Replace(html)
 	}
 	html = strings.NewReplacer("<table>", `<div class="wide" tabindex="0"><table>`, "</table>", "</table></div>").Replace(html)
 	return []byte(strings.Replace(elementFrame, "{{body}}", html, 1)), nil

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 
 import { axe, give, open, photo, row, rows, site, skip, troubled } from './gate.mjs';
 
-/** Where to put the pictures of every state, if anywhere: docs/pictures is made so. */
+/** Where to put pictures of every state, if anywhere; docs/pictures has some of them. */
 const pictures = process.env.POSTERN_PICTURES;
 const tags = ['en', 'ar', 'de', 'es', 'fr', 'hi', 'ja', 'pt', 'zh'];
 const style = 'html { background: Canvas; color: CanvasText } body { font: 16px system-ui, sans-serif; margin: 24px } h1 { font-size: 1.2em }';
