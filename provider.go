@@ -54,6 +54,7 @@ type Provider struct {
 	Endpoint  string `json:"endpoint"`   // what one looks like, capitals to be filled in; empty for AWS, which needs none
 
 	Post                Support `json:"post"`                   // form uploads with a policy signed as S3's
+	PostByKey           Support `json:"post_by_key"`            // a policy that allows incoming/* lets a form for such a key in, and no other
 	PutLength           Support `json:"put_length"`             // a signed content-length binds: one byte more or less is refused
 	Checksum            Support `json:"checksum"`               // x-amz-checksum-sha256 is enforced
 	SignedHeaders       Support `json:"signed_headers"`         // an x-amz-* header that the URL's signature does not cover is refused
@@ -82,6 +83,7 @@ type Feature struct {
 func (p Provider) Features() []Feature {
 	return []Feature{
 		{"post", "form uploads (POST)", p.Post},
+		{"post_by_key", "forms judged by their key", p.PostByKey},
 		{"put_length", "exact size of a PUT", p.PutLength},
 		{"checksum", "SHA-256 checked", p.Checksum},
 		{"signed_headers", "unsigned headers refused", p.SignedHeaders},
@@ -233,7 +235,7 @@ func Providers() []Provider {
 	return []Provider{
 		{
 			Name: "aws", Title: "Amazon S3",
-			Post: Yes, PutLength: Yes, Checksum: Yes, SignedHeaders: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
+			Post: Yes, PostByKey: Yes, PutLength: Yes, Checksum: Yes, SignedHeaders: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: Yes, PublicAccessBlock: Yes, IAM: Yes, Tagging: Yes,
 			Traps: []string{
 				"ACLs are off on every bucket made since April 2023: show pictures by signed links, our server or CloudFront.",
@@ -304,7 +306,7 @@ func Providers() []Provider {
 		{
 			Name: "minio", Title: "MinIO", PathStyle: true,
 			Endpoint: "https://HOST:9000",
-			Post:     Yes, PutLength: Yes, Checksum: Yes, SignedHeaders: No, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: No,
+			Post:     Yes, PostByKey: Yes, PutLength: Yes, Checksum: Yes, SignedHeaders: No, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: No,
 			Lifecycle: Yes, AbortLifecycle: No, BucketPolicy: Yes, PublicAccessBlock: No, IAM: No, Tagging: Yes,
 			Traps: []string{
 				"The open source version is archived since February 2026 and has signature bypasses that nobody mends (CVE-2026-40344, CVE-2026-41145): choose another server.",
@@ -318,7 +320,7 @@ func Providers() []Provider {
 		{
 			Name: "ceph", Title: "Ceph RGW", PathStyle: true,
 			Endpoint: "https://HOST",
-			Post:     Yes, PutLength: Yes, Checksum: No, SignedHeaders: No, IfNoneMatch: Yes, CompleteIfNoneMatch: No, CORS: Yes,
+			Post:     Yes, PostByKey: Yes, PutLength: Yes, Checksum: No, SignedHeaders: No, IfNoneMatch: Yes, CompleteIfNoneMatch: No, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: Yes, PublicAccessBlock: Yes, IAM: No, Tagging: Yes,
 			Traps: []string{
 				"A user policy never allows a form upload: let the signing key in by a bucket policy.",
@@ -332,11 +334,11 @@ func Providers() []Provider {
 		{
 			Name: "seaweedfs", Title: "SeaweedFS", PathStyle: true,
 			Endpoint: "https://HOST:8333",
-			Post:     Yes, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
+			Post:     Yes, PostByKey: No, Checksum: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: Yes, PublicAccessBlock: No, IAM: Yes,
 			Traps: []string{
 				"A form may carry fields that its policy does not name (acl, tags).",
-				"Its policies judge a form by the bucket, not the key: a key limited to incoming/* cannot send forms there. Use transfer: put with such keys.",
+				"Its policies judge a form by the bucket, not the key: a key limited to incoming/* cannot send forms there. With a signing key of its own files go by PUT.",
 				"Preflights from any origin are answered unless -allowedOrigins is set.",
 			},
 			Source: "run: 4.44, August 2026",
@@ -397,10 +399,10 @@ func Providers() []Provider {
 		{
 			Name: "versitygw", Title: "Versity S3 Gateway", PathStyle: true,
 			Endpoint: "https://HOST:7070",
-			Post:     Yes, PutLength: Yes, Checksum: Yes, SignedHeaders: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
+			Post:     Yes, PostByKey: No, PutLength: Yes, Checksum: Yes, SignedHeaders: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
 			Lifecycle: No, AbortLifecycle: No, BucketPolicy: Yes, PublicAccessBlock: No, IAM: Yes, Tagging: Yes,
 			Traps: []string{
-				"It judges a form by the bucket, not the key: a key limited to incoming/* cannot send forms there, and one that can may write anywhere. Use transfer: put with such keys.",
+				"It judges a form by the bucket, not the key: a key limited to incoming/* cannot send forms there, and one that can may write anywhere. With a signing key of its own files go by PUT.",
 				"A form is held in memory four times over, before anybody is authenticated: put a limit on bodies before it.",
 				"Nothing expires by itself: our own sweep is all that tidies up, and of several unfinished uploads of one key it is not told all.",
 			},
@@ -409,7 +411,7 @@ func Providers() []Provider {
 		{
 			Name: "embedded", Title: "Postern's own bucket", PathStyle: true, Region: "us-east-1",
 			Endpoint: "http://HOST:9000",
-			Post:     Yes, PutLength: Yes, Checksum: Yes, SignedHeaders: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
+			Post:     Yes, PostByKey: Yes, PutLength: Yes, Checksum: Yes, SignedHeaders: Yes, IfNoneMatch: Yes, CompleteIfNoneMatch: Yes, CORS: Yes,
 			Lifecycle: Yes, AbortLifecycle: Yes, BucketPolicy: Yes, PublicAccessBlock: Yes, IAM: No, Tagging: Yes,
 			Traps: []string{
 				"One process on one disk: for this machine, for development and for tests.",

@@ -54,13 +54,23 @@ func (t *Target) SignsURLs() bool {
 	return t.Apart || t.Provider.SignedHeaders == Yes || t.Provider.Post != Yes
 }
 
+// Whole is how a file travels in one piece when nobody says how: as the provider
+// has it, but by Put where a form cannot be signed by a key that may write below
+// incoming/ alone, and there is such a key.
+func (t *Target) Whole() Transfer {
+	if t.Apart && t.Provider.PostByKey == No {
+		return Put
+	}
+	return t.Provider.Whole()
+}
+
 // Transfers is how the preset's files travel to a bucket: whole, in parts, or
 // both, by size; whole files first.
 func (p *Preset) Transfers(to *Target) []Transfer {
 	if p.Transfer != Auto {
 		return []Transfer{p.Transfer}
 	}
-	whole := to.Provider.Whole()
+	whole := to.Whole()
 	switch {
 	case p.MaxBytes < p.MultipartFrom || !to.SignsURLs():
 		return []Transfer{whole}
@@ -85,7 +95,7 @@ func (p *Preset) transferFor(to *Target, wanted Transfer, size *int64) (Transfer
 		t = wanted
 	}
 	if t == Auto {
-		if t = on.Whole(); size != nil && *size >= p.MultipartFrom && to.SignsURLs() {
+		if t = to.Whole(); size != nil && *size >= p.MultipartFrom && to.SignsURLs() {
 			t = Multi
 		}
 	}

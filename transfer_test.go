@@ -63,7 +63,7 @@ func ask(t testing.TB, g *posterntest.Gate, contentType string, file []byte, has
 
 // What Transfers says is what the service grants.
 func TestTransfers_AreThoseGranted(t *testing.T) {
-	r2, minio, wasabi := provider(t, "r2"), provider(t, "minio"), provider(t, "wasabi")
+	r2, minio, wasabi, versitygw := provider(t, "r2"), provider(t, "minio"), provider(t, "wasabi"), provider(t, "versitygw")
 	for name, c := range map[string]struct {
 		on     postern.Provider // zero: the embedded bucket
 		preset postern.Preset
@@ -76,11 +76,13 @@ func TestTransfers_AreThoseGranted(t *testing.T) {
 		"auto, no POST":                 {r2, postern.Preset{MaxBytes: 200 * mib}, false},
 		"put":                           {postern.Provider{}, postern.Preset{Transfer: postern.Put, MaxBytes: 200 * mib}, false},
 		"auto, unsigned headers obeyed": {minio, postern.Preset{MaxBytes: 200 * mib}, false},
-		"auto, unsigned headers obeyed, key apart":  {minio, postern.Preset{MaxBytes: 200 * mib}, true},
-		"auto, unsigned headers unknown":            {wasabi, postern.Preset{MaxBytes: 200 * mib}, false},
-		"auto, unsigned headers unknown, key apart": {wasabi, postern.Preset{MaxBytes: 200 * mib}, true},
-		"put all the same":                          {minio, postern.Preset{Transfer: postern.Put, MaxBytes: 200 * mib}, false},
-		"parts":                                     {r2, postern.Preset{Transfer: postern.Multi, MaxBytes: 200 * mib}, false},
+		"auto, unsigned headers obeyed, key apart":    {minio, postern.Preset{MaxBytes: 200 * mib}, true},
+		"auto, unsigned headers unknown":              {wasabi, postern.Preset{MaxBytes: 200 * mib}, false},
+		"auto, unsigned headers unknown, key apart":   {wasabi, postern.Preset{MaxBytes: 200 * mib}, true},
+		"auto, forms judged by the bucket":            {versitygw, postern.Preset{MaxBytes: 200 * mib}, false},
+		"auto, forms judged by the bucket, key apart": {versitygw, postern.Preset{MaxBytes: 200 * mib}, true},
+		"put all the same":                            {minio, postern.Preset{Transfer: postern.Put, MaxBytes: 200 * mib}, false},
+		"parts":                                       {r2, postern.Preset{Transfer: postern.Multi, MaxBytes: 200 * mib}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.preset.Name = "photos"

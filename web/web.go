@@ -10,6 +10,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"html"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"slices"
@@ -30,26 +31,36 @@ type Config struct {
 	// APIBase is the API's public address without a trailing slash. Empty:
 	// beside the page, under whatever prefix that is served.
 	APIBase string
-	// Local tells the visitor that everything stays on this machine.
+	// Local tells the visitor that everything stays on this machine, and serves
+	// what a developer wants to read.
 	Local bool
+	// Doctor says that there is a page "doctor" beside this one, to which the
+	// page links when a browser cannot reach the bucket and may not say why.
+	Doctor bool
 }
 
 // Handler serves the page at / and its parts beside it: /postern.js (the
-// element, also for pages elsewhere) with /multipart.js (which it fetches for
-// large files), /page.js, /page.css and /favicon.svg. Everything else is 404. It may be mounted below a prefix with
+// element, also for pages elsewhere) with what it fetches when it needs it
+// (/multipart.js, /lang/de.js …), /core.js and /put.js for those who bring their
+// own looks, /page.js, /page.css and /favicon.svg; on one's own machine also
+// /docs/element. Everything else is 404. It may be mounted below a prefix with
 // [http.StripPrefix]; the page's links are relative.
 func Handler(c Config) http.Handler {
 	mux := http.NewServeMux()
 	footer := ""
 	if c.Local {
-		footer = "<p>Local mode: photos and records stay on this machine.</p>"
+		footer = `<p>Local mode: photos and records stay on this machine. <a href="docs/element">How to put this into your own page</a></p>`
 	}
-	page := strings.NewReplacer("{{endpoint}}", html.EscapeString(c.APIBase), "{{footer}}", footer).Replace(string(read("page.html")))
+	doctor := ""
+	if c.Doctor {
+		doctor = `<p id="doctor" role="status" hidden>Browsers keep from pages why a bucket cannot be reached. <a href="doctor" target="_blank">See what the doctor finds</a></p>`
+	}
+	page := strings.NewReplacer("{{doctor}}", doctor, "{{endpoint}}", html.EscapeString(c.APIBase), "{{footer}}", footer).Replace(string(read("page.html")))
 	mux.Handle("GET /{$}", newAsset("text/html; charset=utf-8", []byte(page), http.Header{
 		"Content-Security-Policy": {c.policy()},
 		"Referrer-Policy":         {"no-referrer"},
 	}))
-	for _, name := range []string{"postern.js", "multipart.js"} {
+	for _, name := range scripts() {
 		mux.Handle("GET /"+name, newAsset(javascript, read(name), http.Header{
 			// A module script of another origin is fetched with CORS, and these
 			// are meant for every page.
@@ -57,10 +68,33 @@ func Handler(c Config) http.Handler {
 			"Cross-Origin-Resource-Policy": {"cross-origin"},
 		}))
 	}
+	if c.Local {
+		mux.Handle("GET /docs/element", newAsset("text/html; charset=utf-8", read("element.html"), http.Header{
+			"Content-Security-Policy": {c.policy()},
+			"Referrer-Policy":         {"no-referrer"},
+		}))
+	}
 	mux.Handle("GET /page.js", newAsset(javascript, read("page.js"), nil))
 	mux.Handle("GET /page.css", newAsset("text/css; charset=utf-8", read("page.css"), nil))
 	mux.Handle("GET /favicon.svg", newAsset("image/svg+xml", read("favicon.svg"), nil))
 	return mux
+}
+
+// scripts are the element and the parts that it fetches when it needs them.
+func scripts() []string {
+	names, err := fs.Glob(dist, "dist/*.js")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	languages, err := fs.Glob(dist, "dist/lang/*.js")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	names = append(names, languages...)
+	for i := range names {
+		names[i] = strings.TrimPrefix(names[i], "dist/")
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "page.js" })
 }
 
 const javascript = "text/javascript; charset=utf-8"

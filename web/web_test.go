@@ -41,6 +41,9 @@ func TestHandlerServesThePageAndItsParts(t *testing.T) {
 		"/":             "text/html; charset=utf-8",
 		"/postern.js":   "text/javascript; charset=utf-8",
 		"/multipart.js": "text/javascript; charset=utf-8",
+		"/core.js":      "text/javascript; charset=utf-8",
+		"/resume.js":    "text/javascript; charset=utf-8",
+		"/lang/de.js":   "text/javascript; charset=utf-8",
 		"/page.js":      "text/javascript; charset=utf-8",
 		"/page.css":     "text/css; charset=utf-8",
 		"/favicon.svg":  "image/svg+xml",
@@ -90,7 +93,7 @@ func TestHandlerServesThePageAndItsParts(t *testing.T) {
 
 func TestHandlerServesNothingElse(t *testing.T) {
 	h := web.Handler(web.Config{})
-	for _, path := range []string{"/page.html", "/core.js", "/dist/postern.js", "/web.go", "/x", "/postern.js/", "/.npmrc", "//"} {
+	for _, path := range []string{"/page.html", "/element.html", "/docs/element", "/lang/", "/lang/xx.js", "/dist/postern.js", "/web.go", "/x", "/postern.js/", "/.npmrc", "//"} {
 		if r := get(t, h, http.MethodGet, path, nil); r.StatusCode == http.StatusOK {
 			t.Errorf("GET %s: %d", path, r.StatusCode)
 		}
@@ -130,10 +133,27 @@ func TestPagePolicy(t *testing.T) {
 			t.Errorf("the page holds %s, which its policy forbids", inline)
 		}
 	}
-	for _, script := range []string{"/postern.js", "/multipart.js"} {
+	for _, script := range []string{"/postern.js", "/multipart.js", "/image.js", "/lang/ar.js"} {
 		if r := get(t, h, http.MethodGet, script, nil); r.Header.Get("Access-Control-Allow-Origin") != "*" {
 			t.Errorf("pages elsewhere cannot load %s", script)
 		}
+	}
+}
+
+// What a developer wants to read is there on his own machine, with the examples
+// at work, and nowhere else.
+func TestElementPage(t *testing.T) {
+	page := body(t, get(t, web.Handler(web.Config{Local: true}), http.MethodGet, "/docs/element", nil))
+	if n := strings.Count(page, `<div class="live">`); n != 4 {
+		t.Errorf("%d live examples, want 4", n)
+	}
+	for _, inline := range []string{"<style", " style=", "<script>", " onclick=", "{{"} {
+		if strings.Contains(strings.Split(page, "<main>")[0], inline) {
+			t.Errorf("the page holds %s, which its policy forbids", inline)
+		}
+	}
+	if r := get(t, web.Handler(web.Config{}), http.MethodGet, "/docs/element", nil); r.StatusCode != http.StatusNotFound {
+		t.Errorf("GET /docs/element on a server: %d, want 404", r.StatusCode)
 	}
 }
 
@@ -151,7 +171,18 @@ func TestPageTellsLocalMode(t *testing.T) {
 // TestBudget holds the entries against facts that are promised: gzip -9, in
 // bytes. The element counts with its core and style sheet.
 func TestBudget(t *testing.T) {
-	for name, limit := range map[string]int{"put.js": 1_000, "core.js": 4_000, "postern.js": 10_000, "multipart.js": 1_000} {
+	limits := map[string]int{
+		"put.js": 1_000, "core.js": 4_000, "postern.js": 10_000, "multipart.js": 1_000, "image.js": 1_500, "resume.js": 1_250,
+		"many.js": 1_000, "order.js": 1_000, "camera.js": 1_500, "folder.js": 500, "languages.js": 500, "thumbhash.js": 1_000,
+	}
+	languages, err := filepath.Glob("dist/lang/*.js")
+	if err != nil || len(languages) != 8 {
+		t.Fatalf("languages %v, %v: want 8 beside English", languages, err)
+	}
+	for _, name := range languages {
+		limits["lang/"+filepath.Base(name)] = 800
+	}
+	for name, limit := range limits {
 		content, err := os.ReadFile(filepath.Join("dist", name))
 		if err != nil {
 			t.Fatal(err)

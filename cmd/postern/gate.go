@@ -102,8 +102,12 @@ func (p *program) openHandler(c programConfig) {
 	if c.imagesURL != "" {
 		reached = append(reached, originOf(c.imagesURL))
 	}
-	page := web.Handler(web.Config{BucketOrigins: reached, Local: c.local() && p.Embedded != nil})
+	doctor := newDoctorPage(p, c)
+	page := web.Handler(web.Config{BucketOrigins: reached, Local: c.local() && p.Embedded != nil, Doctor: doctor != nil})
 	mux := http.NewServeMux()
+	if doctor != nil {
+		mux.Handle("GET "+doctorPath, listen.Logged(doctor, c.log, slog.LevelInfo))
+	}
 	for _, pattern := range p.Patterns() {
 		mux.Handle(pattern, p.Gate)
 	}

@@ -96,6 +96,8 @@ func root(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string,
 		Commands: []*cli.Command{
 			serveCommand(stdout, stderr, getenv, children),
 			bucketCommand(stdout, stderr, getenv),
+			setupCommand(stdin, stdout, stderr, getenv),
+			doctorCommand(stdout, getenv),
 			signCommand(stdout, getenv),
 			presetsCommand(stdout, getenv),
 			configCommand(stdout, getenv, children),

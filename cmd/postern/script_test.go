@@ -44,6 +44,7 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,
+		Condition:           scriptCondition,
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Values[runningKey{}] = &running{}
@@ -64,6 +65,10 @@ func TestScript(t *testing.T) {
 			"keys":      keysScript,
 			"mode":      modeScript,
 			"jsonlines": jsonLinesScript,
+			"terminal":  terminalScript,
+			"versity":   versityScript,
+			"browse":    browseScript,
+			"freeport":  freePortScript,
 		},
 	})
 }

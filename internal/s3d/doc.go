@@ -25,6 +25,7 @@
 //	DIR/<bucket>/created                 when the bucket was made, RFC 3339
 //	DIR/<bucket>/cors.xml                its CORS rules, as they were sent
 //	DIR/<bucket>/lifecycle.xml           its lifecycle rules, each with an id
+//	DIR/<bucket>/tags.xml                its tags, as they were sent
 //	DIR/<bucket>/policy.json             its policy, as it was sent
 //	DIR/<bucket>/public-access.xml       its Block Public Access; no file: all four, an empty one: none
 //

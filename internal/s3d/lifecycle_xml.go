@@ -248,7 +248,7 @@ func (r *lifecycleRule) parseTag(n *xmlNode) error {
 	if _, twice := r.tags[key]; twice {
 		return errInvalidRequest("Duplicate Tag Keys are not allowed.")
 	}
-	return r.tags.add(key, value)
+	return r.tags.add(key, value, maxTags)
 }
 
 func (r *lifecycleRule) parseActions(expiration, abort *xmlNode) (err error) {

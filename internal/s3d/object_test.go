@@ -118,7 +118,7 @@ func TestUnknownIsNotImplemented(t *testing.T) {
 		{"GET", "/photos?website"},
 		{"GET", "/photos?logging"},
 		{"GET", "/photos?replication"},
-		{"GET", "/photos?tagging"},
+		{"GET", "/photos?website"},
 		{"GET", "/photos?object-lock"},
 		{"PUT", "/photos?versioning"},
 		{"PUT", "/photos?object-lock"},

@@ -35,7 +35,7 @@ const (
 
 // operations are all we have, besides POST Object and preflights.
 func operations() []operation {
-	return slices.Concat(bucketOperations(), settingOperations(), lifecycleOperations(), ownershipOperations(),
+	return slices.Concat(bucketOperations(), settingOperations(), lifecycleOperations(), bucketTagOperations(), ownershipOperations(),
 		encryptionOperations(), versioningOperations(), multipartOperations(), objectOperations())
 }
 

@@ -132,7 +132,7 @@ func TestWhatIsNotThereIsNotClaimed(t *testing.T) {
 	}
 	before := strings.Count(f.log.String(), `"msg":"operation not implemented"`)
 	lacking := []string{
-		"tagging", "requestPayment", "logging", "notification", "website", "accelerate", "replication", "object-lock", "analytics", "inventory", "metrics",
+		"requestPayment", "logging", "notification", "website", "accelerate", "replication", "object-lock", "analytics", "inventory", "metrics",
 		"intelligent-tiering", "versions", "abac", "metadataConfiguration", "metadataTable", "session",
 	}
 	for _, name := range lacking {

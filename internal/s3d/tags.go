@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -51,15 +52,18 @@ func parseTagQuery(v string) (map[string]string, error) {
 		if _, twice := tags[key]; twice {
 			return nil, malformed
 		}
-		if err := tags.add(key, value); err != nil {
+		if err := tags.add(key, value, maxTags); err != nil {
 			return nil, err
 		}
 	}
 	return tags, nil
 }
 
-// parseTags reads a Tagging document.
-func parseTags(doc []byte) (map[string]string, error) {
+// parseTags reads a Tagging document of an object.
+func parseTags(doc []byte) (map[string]string, error) { return parseTagging(doc, maxTags) }
+
+// parseTagging reads a Tagging document of at most so many tags.
+func parseTagging(doc []byte, most int) (tagSet, error) {
 	var d struct {
 		XMLName xml.Name `xml:"Tagging"`
 		Sets    []struct {
@@ -86,7 +90,7 @@ func parseTags(doc []byte) (map[string]string, error) {
 		if _, twice := tags[t.Keys[0]]; twice {
 			return nil, errTag("Cannot provide multiple Tags with the same key")
 		}
-		if err := tags.add(t.Keys[0], t.Values[0]); err != nil {
+		if err := tags.add(t.Keys[0], t.Values[0], most); err != nil {
 			return nil, err
 		}
 	}
@@ -106,10 +110,10 @@ func parseTagField(doc string) (map[string]string, error) {
 	return parseTags([]byte(doc))
 }
 
-// tagSet are the tags of one object.
+// tagSet are the tags of one object, or of a bucket.
 type tagSet map[string]string
 
-func (t *tagSet) add(key, value string) error {
+func (t *tagSet) add(key, value string, most int) error {
 	switch {
 	case !isTag(key, 1, maxTagKey):
 		return errTag("The TagKey you have provided is invalid")
@@ -117,7 +121,9 @@ func (t *tagSet) add(key, value string) error {
 		return errTag("The TagValue you have provided is invalid")
 	case strings.HasPrefix(strings.ToLower(key), "aws:"):
 		return errTag("System tags cannot be added/updated by requester")
-	case len(*t) == maxTags:
+	case len(*t) == most && most != maxTags:
+		return errTag(fmt.Sprintf("Bucket tag count cannot be greater than %d", most))
+	case len(*t) == most:
 		return fault(http.StatusBadRequest, "BadRequest", "Object tags cannot be greater than 10")
 	case *t == nil:
 		*t = make(tagSet)
@@ -156,17 +162,21 @@ func (x *exchange) getTags() error {
 	if o == nil {
 		return x.missing(x.key)
 	}
+	x.answerTags(o.Tags)
+	return nil
+}
+
+func (x *exchange) answerTags(tags map[string]string) {
 	var b bytes.Buffer
 	b.WriteString(xmlHeader + `<Tagging xmlns="` + xmlNamespace + `"><TagSet>`)
-	for _, k := range slices.Sorted(maps.Keys(o.Tags)) {
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
 		b.WriteString("<Tag>")
 		element(&b, "Key", k)
-		element(&b, "Value", o.Tags[k])
+		element(&b, "Value", tags[k])
 		b.WriteString("</Tag>")
 	}
 	b.WriteString("</TagSet></Tagging>")
 	x.answer(http.StatusOK, xmlType, b.Bytes())
-	return nil
 }
 
 // putTags answers PutObjectTagging.

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -27,6 +28,22 @@ var scripts = map[string]string{
 	"put.ts":       "put.js",
 	"core.ts":      "core.js",
 	"multipart.ts": "multipart.js",
+	"resume.ts":    "resume.js",
+	"image.ts":     "image.js",
+	"folder.ts":    "folder.js",
+	"camera.ts":    "camera.js",
+	"order.ts":     "order.js",
+	"lang/ar.ts":   "lang/ar.js",
+	"lang/de.ts":   "lang/de.js",
+	"lang/es.ts":   "lang/es.js",
+	"lang/fr.ts":   "lang/fr.js",
+	"lang/hi.ts":   "lang/hi.js",
+	"lang/ja.ts":   "lang/ja.js",
+	"lang/pt.ts":   "lang/pt.js",
+	"lang/zh.ts":   "lang/zh.js",
+	"many.ts":      "many.js",
+	"languages.ts": "languages.js",
+	"thumbhash.ts": "thumbhash.js",
 	"index.ts":     "postern.js",
 	"page.ts":      "page.js",
 	"page.css":     "page.css",
@@ -36,7 +53,7 @@ var scripts = map[string]string{
 var copies = []string{"page.html", "favicon.svg"}
 
 // units are the parts that run without a browser, for node --test.
-var units = []string{"core.ts", "put.ts", "thumbhash.ts", "words.ts"}
+var units = []string{"core.ts", "item.ts", "lang/en.ts", "put.ts", "thumbhash.ts", "words.ts"}
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -96,6 +113,11 @@ func bundle(web string) (map[string][]byte, error) {
 		}
 		files[scripts[entry]] = out
 	}
+	page, err := elementPage(web)
+	if err != nil {
+		return nil, err
+	}
+	files["element.html"] = page
 	for _, name := range copies {
 		b, err := os.ReadFile(filepath.Join(web, "src", name))
 		if err != nil {
@@ -161,18 +183,21 @@ func writeDist(web string, stdout io.Writer) error {
 	if err := os.MkdirAll(dist, 0o755); err != nil {
 		return err
 	}
-	there, err := os.ReadDir(dist)
+	there, err := filesBelow(dist)
 	if err != nil {
 		return err
 	}
-	for _, e := range there {
-		if _, ok := files[e.Name()]; !ok {
-			if err := os.Remove(filepath.Join(dist, e.Name())); err != nil {
+	for _, name := range there {
+		if _, ok := files[name]; !ok {
+			if err := os.Remove(filepath.Join(dist, name)); err != nil {
 				return err
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dist, name)), 0o755); err != nil {
+			return err
+		}
 		if err := os.WriteFile(filepath.Join(dist, name), files[name], 0o644); err != nil {
 			return err
 		}
@@ -194,13 +219,13 @@ func compare(web string, stdout io.Writer) error {
 			stale = append(stale, name)
 		}
 	}
-	there, err := os.ReadDir(filepath.Join(web, "dist"))
+	there, err := filesBelow(filepath.Join(web, "dist"))
 	if err != nil {
 		return err
 	}
-	for _, e := range there {
-		if _, ok := files[e.Name()]; !ok {
-			stale = append(stale, e.Name())
+	for _, name := range there {
+		if _, ok := files[name]; !ok {
+			stale = append(stale, name)
 		}
 	}
 	if len(stale) > 0 {
@@ -209,6 +234,18 @@ func compare(web string, stdout io.Writer) error {
 	}
 	fmt.Fprintln(stdout, "web/dist is what web/src makes")
 	return nil
+}
+
+// filesBelow returns the names of all files below a folder, with slashes.
+func filesBelow(folder string) ([]string, error) {
+	var names []string
+	err := fs.WalkDir(os.DirFS(folder), ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, name)
+		}
+		return err
+	})
+	return names, err
 }
 
 func buildTests(web string) error {
@@ -228,7 +265,7 @@ func buildTests(web string) error {
 		if err != nil {
 			return err
 		}
-		name := strings.TrimSuffix(unit, ".ts") + ".mjs"
+		name := strings.TrimSuffix(filepath.Base(unit), ".ts") + ".mjs"
 		if err := os.WriteFile(filepath.Join(cache, name), out, 0o644); err != nil {
 			return err
 		}

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { axe, choose, hand, open, photo, row, rows, skip, slow, spoken, tile, visit } from './gate.mjs';
+import { axe, choose, give, hand, open, photo, row, rows, site, skip, slow, spoken, tile, troubled, visit } from './gate.mjs';
 
 describe('access', { skip }, () => {
   let gate;
@@ -113,14 +113,47 @@ describe('access', { skip }, () => {
       { name: 'void.jpg', mimeType: 'image/jpeg', buffer: Buffer.alloc(0) },
     ]);
     await row(page, 'voice-1.jpg').getByText(/Uploading/).waitFor();
-    assert.match(await page.locator('postern-upload').ariaSnapshot(), /progressbar "Upload of voice-1\.jpg"/);
+    assert.match(await page.locator('postern-upload').ariaSnapshot(), /progressbar "voice-1\.jpg"/);
     await page.waitForFunction(() => globalThis.heard.some((l) => l.includes('ready')));
     const lines = await heard();
     assert.equal(lines[0], '3 files added.');
-    assert.ok(lines.includes('void.jpg: The file is empty (0 bytes).'));
-    assert.equal(lines.at(-1), '2 photos ready, 1 file not uploaded.');
+    assert.ok(lines.includes('void.jpg: The file is empty.'));
+    assert.equal(lines.at(-1), '2 ready, 1 not uploaded.');
     assert.ok(!lines.some((l) => l.includes('%')), 'never a percentage');
     assert.ok(lines.length <= 6, lines.join('\n'));
+  });
+
+  test('a total is said at most every five seconds, however many are done meanwhile', { timeout: 120_000 }, async (t) => {
+    const somebody = await site({ '/': '<postern-upload name="photos" multiple></postern-upload>' });
+    const bucket = await troubled();
+    const other = await open({ args: ['--origin', somebody.url, '--bucket-url', `${bucket.url}/postern`] });
+    t.after(async () => {
+      await other.close();
+      bucket.close();
+      somebody.close();
+    });
+    bucket.before(other.bucket);
+    somebody.with(other);
+    const page = await (await other.browser.newContext()).newPage();
+    await page.goto(somebody.url);
+    await page.getByText(/up to \d+ MB/).waitFor();
+    await spoken(page).evaluate((region) => {
+      globalThis.heard = [];
+      new MutationObserver((all) => {
+        for (const m of all) for (const n of m.addedNodes) globalThis.heard.push([performance.now(), n.textContent.trim()]);
+      }).observe(region, { childList: true });
+    });
+    bucket.slow(60_000);
+    const one = await photo(other, 'one.jpg', { width: 700, height: 500, noise: 90 });
+    await give(page, ...Array.from({ length: 20 }, (_, i) => ({ ...one, name: `count-${i}.jpg` })));
+    await page.waitForFunction(() => globalThis.heard.some(([, l]) => l.includes('ready')), undefined, { timeout: 100_000 });
+    const heard = await page.evaluate(() => globalThis.heard);
+    const totals = heard.filter(([, l]) => / of 20 done/.test(l));
+    assert.ok(totals.length >= 2, JSON.stringify(heard));
+    totals.slice(1).forEach(([at], i) => assert.ok(at - totals[i][0] >= 4990, JSON.stringify(totals)));
+    assert.equal(heard.at(-1)[1], '20 ready.');
+    // One for the files, the totals, the end; nothing for each file.
+    assert.equal(heard.length, totals.length + 2, JSON.stringify(heard));
   });
 
   test('targets have 44 pixels, names are isolated, nothing moves unasked', async (t) => {

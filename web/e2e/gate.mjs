@@ -18,10 +18,10 @@ import { chromium } from 'playwright-core';
 export const skip = !process.env.POSTERN_BIN && 'SKIPPED: POSTERN_BIN is not set; make test builds the binary and sets it';
 
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const chrome = process.env.CHROMIUM || ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+export const chrome = process.env.CHROMIUM || ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
-/** Starts the gate on free ports and a browser beside it. Presets are as in its settings file. */
-export async function open({ presets = undefined, args = [] } = {}) {
+/** Starts the gate on free ports, and unless it is to be alone a browser beside it. Presets are as in its settings file. */
+export async function open({ presets = undefined, args = [], alone = false } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'postern-e2e-'));
   const config = join(folder, 'postern.yaml');
   await writeFile(config, JSON.stringify(presets ? { presets } : {})); // JSON is YAML
@@ -39,19 +39,19 @@ export async function open({ presets = undefined, args = [] } = {}) {
     });
     gate.on('exit', (code) => fail(new Error(`postern ended with ${code}:\n${said}`)));
   });
-  const browser = await chromium.launch({
+  const browser = alone ? undefined : await chromium.launch({
     executablePath: chrome,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
   return {
     url,
     metrics: /metrics +(http:\S+)/.exec(said)[1],
-    /** Where the embedded bucket listens, and its folder. */
-    bucket: /served on (http:\S+)/.exec(said)[1],
+    /** Where the embedded bucket listens, and its folder; with another bucket there is none. */
+    bucket: /served on (http:\S+)/.exec(said)?.[1],
     folder: join(folder, 'data', 'bucket'),
     browser,
     async close() {
-      await browser.close();
+      await browser?.close();
       gate.removeAllListeners('exit');
       if (gate.exitCode === null) {
         gate.kill('SIGTERM');
@@ -68,13 +68,22 @@ export async function open({ presets = undefined, args = [] } = {}) {
  */
 export async function troubled() {
   let target;
+  let pace = 0;
+  let gone = false;
   let well = 0;
+  let after = 0;
   let wrong = 0;
   let cuts = 0;
   const puts = [];
+  const posts = [];
   let busy = 0;
   let most = 0;
   const server = http.createServer((r, w) => {
+    if (gone) {
+      r.socket.destroy();
+      return;
+    }
+    if (r.method === 'POST') posts.push(Number(r.headers['content-length']));
     if (r.method === 'PUT') {
       most = Math.max(most, ++busy);
       w.on('close', () => busy--);
@@ -83,7 +92,7 @@ export async function troubled() {
         well--;
       } else if (wrong > 0) {
         wrong--;
-        w.writeHead(503, { 'access-control-allow-origin': '*', connection: 'close' });
+        w.writeHead(503, { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'retry-after', connection: 'close', ...(after && { 'retry-after': `${after}` }) });
         w.end('<Error><Code>SlowDown</Code></Error>');
         return;
       } else if (cuts > 0) {
@@ -100,7 +109,18 @@ export async function troubled() {
     });
     on.on('error', () => w.destroy());
     r.on('close', () => r.complete || on.destroy());
-    r.pipe(on);
+    if (!pace || r.method === 'OPTIONS' || r.method === 'HEAD') {
+      r.pipe(on);
+      return;
+    }
+    // So many bytes a second, of each request.
+    r.on('data', (some) => {
+      on.write(some);
+      if (!pace) return;
+      r.pause();
+      setTimeout(() => r.resume(), (1000 * some.length) / pace);
+    });
+    r.on('end', () => on.end());
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -108,12 +128,22 @@ export async function troubled() {
     url: `http://127.0.0.1:${server.address().port}`,
     /** The part numbers of the PUTs so far; null for whole files. */
     puts,
+    /** The lengths of the POSTs so far. */
+    posts,
+    /** Takes that many bytes a second from each request from now on; 0 as they come. */
+    slow(bytes) { pace = bytes; },
+    /** Is not there for anybody, until told otherwise. */
+    down(yes) {
+      gone = yes;
+      if (yes) server.closeAllConnections();
+    },
     /** How many there were at once, at most. */
     get most() { return most; },
     before(url) { target = url; },
-    /** Answers 503 that many PUTs, when some have gone well. */
-    fail(times, after = 0) {
-      well = after;
+    /** Answers 503 that many PUTs, when some have gone well; with a Retry-After of so many seconds. */
+    fail(times, first = 0, seconds = 0) {
+      well = first;
+      after = seconds;
       wrong = times;
     },
     /** Cuts the line in the middle of that many PUTs. */
@@ -124,6 +154,49 @@ export async function troubled() {
     },
   };
 }
+
+/**
+ * Somebody else's web site: pages by their paths, each with the element of a gate
+ * that is told of it afterwards. A POST is answered with what was posted.
+ */
+export async function site(pages) {
+  const server = http.createServer(async (r, w) => {
+    w.setHeader('content-type', 'text/html; charset=utf-8');
+    if (r.method === 'POST') {
+      let body = '';
+      for await (const some of r) body += some;
+      w.end(`<!doctype html><html lang="en"><title>Posted</title><pre id="posted">${body.replace(/&/g, '&amp;')}</pre><a href="/">on</a></html>`);
+      return;
+    }
+    const page = pages[new URL(r.url, 'http://x').pathname];
+    if (!page) {
+      w.statusCode = 404;
+      w.end();
+      return;
+    }
+    const { lang = 'en', dir = 'ltr', style = '', body } = typeof page === 'string' ? { body: page } : page;
+    w.end(`<!doctype html><html lang="${lang}" dir="${dir}"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
+<title>Somebody's page</title><style>:root { color-scheme: light dark } ${style}</style>
+<script type="module" src="${pages.gate}/postern.js"></script><main><h1>Somebody's page</h1>${body}</main></html>`);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    /** Says where the element comes from. */
+    with(gate) { pages.gate = gate.url.replace(/\/$/, ''); },
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** Gives files to the element of a page, as a script does. */
+export const give = (page, ...files) => page.evaluate((packed) => {
+  document.querySelector('postern-upload').add(packed.map(({ name, mimeType, content }) =>
+    new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type: mimeType, lastModified: 1_700_000_000_000 })));
+}, files.map(({ name, mimeType, buffer }) => ({ name, mimeType, content: buffer.toString('base64') })));
 
 /** A page of its own, and what went wrong in it. What prepare does comes before the page is loaded. */
 export async function visit(t, gate, options = {}, prepare = undefined) {

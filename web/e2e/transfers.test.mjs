@@ -181,13 +181,13 @@ describe('in parts', { skip }, () => {
     await addNoise(page, 'hand.png', 2400, 1800);
     const hand = row(page, 'hand.png').and(page.locator('[data-state=failed]'));
     await hand.waitFor();
-    assert.match(await hand.locator('.say').innerText(), /^The bucket refused the file: /);
+    assert.match(await hand.locator('.say').innerText(), /^The bucket refused it: /);
     const arrived = new Set(seen(requests, 'PUT').filter((r) => r.status === 200).map((r) => new URL(r.url).searchParams.get('partNumber')));
     assert.equal(arrived.size, 2);
     bucket.fail(0);
     await ended(page);
     const from = bucket.puts.length;
-    await hand.getByRole('button', { name: 'Try hand.png again' }).click();
+    await hand.getByRole('button', { name: 'Try again hand.png' }).click();
     const { upload, problem } = await page.evaluate(() => globalThis.ended);
     assert.equal(problem, undefined);
     assert.equal(upload.state, 'ready');

@@ -1,117 +1,45 @@
 // The whole life of uploads, without a DOM: queue, hash, grant, send, retry,
-// and what the server makes of it. The element only draws what this says.
-//
-//	queued → preparing → uploading → checking → ready | rejected | failed
-//	             ⇅           ⇅           ⇅
-//	             └──────── waiting ──────┘         failed → queued (retry)
-//
-// and from everywhere to canceled; what turns out to have arrived already goes
-// from preparing to checking. Rules, each with a test:
+// and what the server makes of it. The element only draws what this says; the
+// states are in item.ts. Rules, each with a test:
 //   - at most four files are prepared or sent at once;
 //   - a fault that may pass (no answer, 408, 429, 5xx) is tried five times, with
-//     full-jitter back-off; Retry-After wins;
+//     full-jitter back-off; Retry-After wins. A server that is not there at all is
+//     waited for longer, and offline nothing is tried;
 //   - a grant is asked for just before it is used, and anew when it ran out;
 //     a bucket that answers 401 or 403 is tried once more with a new one, at
 //     once, without spending a try;
 //   - nothing is sent twice that may have arrived: the server is asked first;
-//   - a file in parts is on its way until its grant is over: a retry sends only
-//     what the bucket lacks (the rules of parts are in multipart.ts);
+//   - a file in parts is on its way until its grant is over: a retry, also by
+//     another page, sends only what the bucket lacks (parts are in multipart.ts,
+//     what outlives a page in resume.ts);
 //   - the server is the authority on what became of a file.
 
+import { jitter, wall, type Clock } from './clock.ts';
+import { followers } from './follow.ts';
+import { grammar, ItemEvent, type FileFacts, type Item, type Job, type State, type Trace } from './item.ts';
 import { PutError, type PutOptions } from './put.ts';
 import { refuse } from './refuse.ts';
-import { browser, Fault, unreachable, type Transport } from './transport.ts';
+import { browser, Fault, passes, unreachable, type Transport } from './transport.ts';
 import type { FormGrant, Grant, Limits, PartsGrant, Problem, PutGrant, Upload } from './wire.ts';
 
+export type { Clock } from './clock.ts';
+export { ItemEvent, settled, type FileFacts, type Item, type State, type Trace } from './item.ts';
 export { PutError } from './put.ts';
 export { refuse } from './refuse.ts';
 export { Fault, type Transport } from './transport.ts';
 export type * from './wire.ts';
 
-export type State =
-  | 'queued' | 'preparing' | 'uploading' | 'waiting' | 'checking'
-  | 'ready' | 'rejected' | 'failed' | 'canceled';
-
-// All but the last may become canceled as well.
-const steps: Record<State, State[]> = {
-  queued: ['preparing'],
-  preparing: ['uploading', 'checking', 'waiting', 'rejected', 'failed'],
-  uploading: ['checking', 'waiting', 'rejected', 'failed'],
-  waiting: ['preparing', 'uploading', 'checking'],
-  checking: ['ready', 'waiting', 'rejected', 'failed'],
-  ready: [],
-  rejected: [],
-  failed: ['queued'],
-  canceled: [],
-};
-
-/** Whether nothing more happens to a file by itself. */
-export const settled = (s: State): boolean => s === 'ready' || s === 'rejected' || s === 'failed' || s === 'canceled';
-
-/** One file on its way. To be read; the queue writes it. */
-export interface Item {
-  readonly file: File;
-  readonly state: State;
-  /** Share of the file that has been sent, 0 to 1. */
-  readonly sent: number;
-  /** The upload's id, once it is granted. */
-  readonly id: string | undefined;
-  /** What the server made of it, when ready. */
-  readonly upload: Upload | undefined;
-  /** Why not, when rejected or failed. */
-  readonly problem: Problem | undefined;
+/** Where files leave traces that another page can go on from: resume.ts. */
+export interface Traces {
+  /** Takes hold of a file in this browser, and says what is known of it; {} when another page has it. */
+  claim(item: Traced): Promise<Partial<Trace>>;
+  /** Notes how far a file is, if this page holds it. */
+  save(item: Traced): void;
+  /** Forgets a file and lets go of it, if this page holds it. */
+  drop(item: Traced): void;
 }
 
-interface Job {
-  file: File;
-  state: State;
-  sent: number;
-  id: string | undefined;
-  upload: Upload | undefined;
-  problem: Problem | undefined;
-  stop: AbortController;
-  grant: Grant | undefined;
-  /** When the grant runs out, by the server's clock. */
-  until: string | undefined;
-  /** What the server's clock is ahead of ours, in ms. */
-  skew: number;
-  /** Some parts were sent by this grant. */
-  begun: boolean;
-  /** All was sent, so it may lie in the bucket: ask before sending it again. */
-  doubt: boolean;
-}
-
-/** A queue's event: something about an item changed. */
-export class ItemEvent extends Event {
-  readonly item: Item;
-  constructor(type: 'state' | 'progress', item: Item) {
-    super(type);
-    this.item = item;
-  }
-}
-
-/** Time and chance. */
-export interface Clock {
-  now(): number;
-  /** Resolves after ms, or rejects when the signal aborts. */
-  sleep(ms: number, signal: AbortSignal): Promise<void>;
-  random(): number;
-}
-
-const wall: Clock = {
-  now: () => Date.now(),
-  random: () => Math.random(),
-  sleep: (ms, signal) =>
-    new Promise((done, fail) => {
-      signal.throwIfAborted();
-      const timer = setTimeout(done, ms);
-      // Left on the signal, which ends with the file: it does nothing then.
-      signal.addEventListener('abort', () => {
-        clearTimeout(timer);
-        fail(signal.reason);
-      });
-    }),
-};
+export type Traced = Trace & { file: File | FileFacts };
 
 export interface QueueOptions {
   /** Where the API is, without a trailing slash. */
@@ -119,28 +47,26 @@ export interface QueueOptions {
   preset?: string | undefined;
   /** Given back with each upload. */
   metadata?: Record<string, string> | undefined;
+  /** Makes of a file what is to be sent; the file itself, if there is nothing to make. Never rejects. */
+  prepare?(file: File, limits: Limits | undefined): Promise<File>;
+  traces?: (() => Promise<Traces>) | undefined;
   transport?: Transport;
   clock?: Clock;
 }
 
 const atOnce = 4;
 const tries = 5;
+const triesAway = 12; // while there is nobody to answer
 const longestWait = 120_000; // a Retry-After above this is told, not waited for
 // A browser opens six connections to an HTTP/1.1 server. More to the bucket
 // would wait for one of them while their patience runs out.
 const connections = 6;
-// Streams of events may not use them up.
-const streams = 2;
-const turn = 10_000; // ms that one file holds a stream while others wait for it
 const hashUpTo = 16 * 2 ** 20; // crypto.subtle wants the whole file in memory
 
 const inParts = (g: Grant | undefined): g is PartsGrant => g?.method === 'MULTIPART';
-const isNotArrived = (e: unknown): boolean => e instanceof Fault && e.code === 'not_arrived';
-
-// Faults that may pass by themselves.
-const passes = (e: unknown): e is Fault | PutError =>
-  (e instanceof Fault || e instanceof PutError) &&
-  ([0, 408, 429].includes(e.status) || e.status >= 500 || (e.status === 409 && e.code !== 'size_mismatch') || e.code === 'RequestTimeout');
+const byBucket = (e: unknown): e is PutError => e instanceof PutError && !(e instanceof Fault);
+const target = (g: Grant | undefined): string => (inParts(g) ? g.parts[0]?.url : g?.url) ?? '';
+const isNotArrived = (e: unknown): boolean => (e as Fault).code === 'not_arrived';
 
 // Faults of the file, which trying again cannot mend.
 const theirs = [400, 413, 415, 422];
@@ -150,12 +76,11 @@ export class Queue extends EventTarget {
   readonly #options: QueueOptions;
   readonly #net: Transport;
   readonly #clock: Clock;
+  readonly #follow: (job: Job) => void;
   #jobs: Job[] = [];
-  #arrived: Job[] = [];
   #busy = 0;
   #sending = 0;
   #turns: (() => void)[] = [];
-  #followed = 0;
   #limits: Promise<Limits | undefined> | undefined;
 
   constructor(options: QueueOptions) {
@@ -163,6 +88,11 @@ export class Queue extends EventTarget {
     this.#options = options;
     this.#net = options.transport ?? browser;
     this.#clock = options.clock ?? wall;
+    this.#follow = followers(this.#net, this.#clock, {
+      url: (job) => this.#url(job),
+      settle: (job, u) => this.#settle(job, u),
+      fail: (job, signal, e) => this.#fail(job, signal, e),
+    });
   }
 
   /** All items, in the order in which they were added. */
@@ -172,26 +102,34 @@ export class Queue extends EventTarget {
 
   /** What the preset allows; undefined when the server does not say. Asked once. */
   limits(): Promise<Limits | undefined> {
-    const { preset } = this.#options;
+    const { endpoint, preset } = this.#options;
     return (this.#limits ??= this.#net
-      .call('GET', this.#url('/limits' + (preset ? '?preset=' + encodeURIComponent(preset) : '')))
+      .call('GET', `${endpoint}/limits?preset=${encodeURIComponent(preset ?? '')}`)
       .catch(() => (this.#limits = undefined)) as Promise<Limits | undefined>);
   }
 
-  add(file: File): Item {
-    const job: Job = {
-      file, state: 'queued', sent: 0, id: undefined, upload: undefined, problem: undefined,
-      stop: new AbortController(), grant: undefined, until: undefined, skew: 0, begun: false, doubt: false,
-    };
+  /** Takes a file, to be sent. What an earlier page left of it may be given; then its bytes may be missing. */
+  add(file: File | FileFacts, trace?: Partial<Trace>): Item {
+    const job = { file, state: 'queued', sent: 0, stop: new AbortController(), ...trace } as Job;
+    if (!trace) job.claim = this.#note('claim', job)?.then((t) => Object.assign(job, t));
     this.#jobs.push(job);
     this.#tell('state', job);
     queueMicrotask(() => this.#start());
     return job;
   }
 
-  /** Tries a failed item again. */
-  retry(item: Item): void {
+  /** Stops sending an item; what the bucket has of its parts is kept. */
+  pause(item: Item): void {
     const job = item as Job;
+    this.#to(job, 'paused');
+    job.doubt ||= job.sent === 1;
+    job.stop.abort();
+  }
+
+  /** Goes on with an item that has failed or is paused; with the same file, when it was chosen again. */
+  retry(item: Item, file?: File): void {
+    const job = item as Job;
+    job.bytes = file ?? job.bytes;
     job.stop = new AbortController();
     job.problem = undefined;
     job.sent = 0;
@@ -203,22 +141,18 @@ export class Queue extends EventTarget {
   remove(item: Item): void {
     this.#to(item as Job, 'canceled');
     this.forget(item);
-    this.#discard(item.id);
+    this.#discard(item as Job);
   }
 
   /** Takes an item out of the queue; what has arrived stays on the server. */
   forget(item: Item): void {
     (item as Job).stop.abort();
     this.#jobs = this.#jobs.filter((j) => j !== item);
+    void this.#note('drop', item as Job);
   }
 
-  /** Ends everything that is under way. */
-  close(): void {
-    for (const job of this.#jobs) if (!settled(job.state)) this.remove(job);
-  }
-
-  #url(path: string): string {
-    return this.#options.endpoint + path;
+  #url(job?: Job): string {
+    return `${this.#options.endpoint}/uploads${job ? '/' + job.id : ''}`;
   }
 
   #tell(type: 'state' | 'progress', job: Job): void {
@@ -227,8 +161,9 @@ export class Queue extends EventTarget {
 
   #to(job: Job, state: State): void {
     const { state: from } = job;
-    if (state === 'canceled' ? from === state : !steps[from].includes(state)) throw new Error(`${from} cannot become ${state}`);
+    if (from === state || !grammar.test(`${from} ${state}`)) throw new Error(`${from} cannot become ${state}`);
     job.state = state;
+    if (/ready|rejected|canceled/.test(state)) void this.#note('drop', job);
     this.#tell('state', job);
   }
 
@@ -252,8 +187,12 @@ export class Queue extends EventTarget {
     const { signal } = job.stop;
     try {
       const limits = await this.limits();
+      await job.claim;
+      const { file } = job;
+      if (file instanceof File) job.bytes ??= (await this.#options.prepare?.(file, limits)) ?? file;
       signal.throwIfAborted();
-      const refusal = limits && refuse(job.file, limits);
+      // What was granted once was allowed.
+      const refusal = !job.id && limits && refuse(job.bytes ?? file, limits);
       if (refusal) {
         this.#end(job, 'rejected', refusal);
       } else {
@@ -268,24 +207,33 @@ export class Queue extends EventTarget {
             await this.#complete(job);
           }
         });
-        this.#arrived.push(job);
+        void this.#note('save', job);
+        this.#follow(job);
       }
     } catch (e) {
       this.#fail(job, signal, e);
     }
     this.#busy--;
     this.#start();
-    this.#follow();
+  }
+
+  /** The bytes that are sent; those of a file from an earlier page may be missing. */
+  #bytes(job: Job): File {
+    if (!job.bytes) throw new Fault({ code: 'unreadable' });
+    return job.bytes;
+  }
+
+  /** What goes wrong with traces is no reason to fail. */
+  #note(does: keyof Traces, job: Job): Promise<unknown> | undefined {
+    return this.#options.traces?.().then((t): unknown => t[does](job)).catch(() => undefined);
   }
 
   async #send(job: Job): Promise<void> {
-    const { file } = job;
     const { signal } = job.stop;
-    const sha256 = await this.#hash(file);
-    signal.throwIfAborted();
     let renewed = false;
     const once = async (): Promise<void> => {
-      if (!job.grant || !this.#ahead(job, job.until)) await this.#ask(job, sha256);
+      const file = this.#bytes(job);
+      if (!job.grant || !this.#ahead(job, job.until)) await this.#ask(job, file);
       if (job.state === 'preparing') this.#to(job, 'uploading');
       const { grant } = job;
       if (inParts(grant)) return; // they are tried one by one, below
@@ -308,7 +256,7 @@ export class Queue extends EventTarget {
         job.sent = 0;
         await once();
       } catch (e) {
-        if (!(e instanceof PutError)) throw e;
+        if (!byBucket(e)) throw e;
         job.doubt = !e.status && job.sent === 1;
         if (renewed || (e.status !== 401 && e.status !== 403)) throw e;
         renewed = true;
@@ -331,10 +279,10 @@ export class Queue extends EventTarget {
         throw unreachable();
       }));
       job.begun = true;
-      await sendParts(grant, job.file, {
+      await sendParts(grant, this.#bytes(job), {
         resumed,
         net: this.#net,
-        url: this.#url(`/uploads/${job.id}/parts`),
+        url: this.#url(job) + '/parts',
         canceled: job.stop.signal,
         put: (to, part, options) => this.#put(to, part, options),
         insist: (step, signal) => this.#insist(job, step, signal, phase),
@@ -383,32 +331,34 @@ export class Queue extends EventTarget {
   }
 
   /** Asks for a grant, in place of the one before. */
-  async #ask(job: Job, sha256: string | undefined): Promise<void> {
+  async #ask(job: Job, file: File): Promise<void> {
     const { preset, metadata } = this.#options;
-    const { name: filename, type, size } = job.file;
+    const { name: filename, type, size } = file;
+    const sha256 = await this.#hash(file);
     const now = this.#clock.now();
     const u = (await this.#net.call(
       'POST',
-      this.#url('/uploads'),
+      this.#url(),
       { preset, filename, type, size, sha256, metadata },
       job.stop.signal,
     )) as Upload;
-    this.#discard(job.id);
+    this.#discard(job);
     job.id = u.id;
     job.grant = u.grant;
     job.until = u.expires_at;
     job.begun = false;
     // Our clock may be wrong by hours: what the server says is read by its own.
     job.skew = Date.parse(u.created_at) - now;
+    void this.#note('save', job);
   }
 
   async #complete(job: Job): Promise<void> {
-    await this.#net.call('POST', this.#url(`/uploads/${job.id}/complete`), inParts(job.grant) ? { ticket: job.grant.ticket } : {}, job.stop.signal);
+    await this.#net.call('POST', this.#url(job) + '/complete', inParts(job.grant) ? { ticket: job.grant.ticket } : {}, job.stop.signal);
   }
 
   /** Best effort: what is left over anyway, the server sweeps. */
-  #discard(id: string | undefined): void {
-    if (id) this.#net.call('DELETE', this.#url('/uploads/' + id)).catch(() => undefined);
+  #discard(job: Job): void {
+    if (job.id) this.#net.call('DELETE', this.#url(job)).catch(() => undefined);
   }
 
   // ---- faults ------------------------------------------------------------
@@ -420,11 +370,13 @@ export class Queue extends EventTarget {
         return await step();
       } catch (e) {
         const pause = this.#pause(e, n);
-        if (signal.aborted || pause === undefined) throw e;
+        const away = pause === undefined && n < triesAway && (e as Fault).status === 0 && (await this.#net.away?.(byBucket(e) ? target(job.grant) : this.#options.endpoint));
+        if (signal.aborted || (pause === undefined && !away)) throw e;
         // Of several parts, some may wait while others are on their way.
         const before = phase ?? job.state;
         if (job.state !== 'waiting') this.#to(job, 'waiting');
-        await this.#clock.sleep(pause, signal);
+        await this.#clock.sleep(pause ?? jitter(this.#clock, n), signal);
+        for (; this.#net.offline?.(); n = 0) await this.#clock.sleep(1000, signal);
         if (job.state === 'waiting') this.#to(job, before);
       }
     }
@@ -436,111 +388,35 @@ export class Queue extends EventTarget {
     const said = e.retryAfter;
     const wait = said === undefined ? NaN : +said * 1000 || Date.parse(said) - this.#clock.now();
     if (wait > longestWait) return undefined;
-    return wait >= 0 ? wait : this.#jitter(n);
-  }
-
-  #jitter(n: number): number {
-    return this.#clock.random() * Math.min(30_000, 500 * 2 ** n);
+    return wait >= 0 ? wait : jitter(this.#clock, n);
   }
 
   #fail(job: Job, signal: AbortSignal, e: unknown): void {
     if (signal.aborted) return;
     // What was refused is not tried again; parts that have arrived are kept.
-    if (inParts(job.grant) ? !passes(e) : e instanceof PutError) job.grant = undefined;
+    const { status, code } = e as PutError;
+    if (inParts(job.grant) ? status && !passes(e) : byBucket(e)) job.grant = undefined;
     if (e instanceof Fault) {
-      this.#end(job, theirs.includes(e.status) ? 'rejected' : 'failed', e.problem);
-    } else if (e instanceof PutError) {
-      const { status, code } = e;
-      this.#end(job, 'failed', { code: status ? 'bucket_refused' : 'bucket_unreachable', status, bucket: code });
+      // Of an earlier page, and nobody's now.
+      if (!job.bytes && status > 403 && status < 411) return this.remove(job);
+      this.#end(job, theirs.includes(status) ? 'rejected' : 'failed', e.problem);
     } else {
-      this.#end(job, 'failed', { code: 'unexpected' });
+      this.#end(job, 'failed', { code: e instanceof PutError ? (status ? 'bucket_refused' : 'bucket_unreachable') : 'unexpected', status, bucket: code });
     }
-  }
-
-  // ---- what the server makes of it -----------------------------------------
-
-  /** Gives the oldest arrivals a stream each; the others wait for their turn. */
-  #follow(): void {
-    while (this.#followed < streams) {
-      const job = this.#arrived.shift();
-      if (!job) return;
-      if (job.state !== 'checking') continue; // removed meanwhile
-      this.#followed++;
-      void this.#watch(job).finally(() => {
-        this.#followed--;
-        if (job.state === 'checking') this.#arrived.push(job);
-        this.#follow();
-      });
-    }
-  }
-
-  async #watch(job: Job): Promise<void> {
-    const { signal } = job.stop;
-    const url = this.#url('/uploads/' + job.id);
-    try {
-      let lost = await this.#stream(job, url + '/events');
-      for (let n = 0; lost && job.state === 'checking'; n++) {
-        await this.#clock.sleep(this.#jitter(n), signal);
-        try {
-          this.#settle(job, (await this.#net.call('GET', url, undefined, signal)) as Upload);
-          lost = !this.#arrived.length || n < 3;
-        } catch (e) {
-          // The file is safe where it is: a server that is away may come back.
-          if (this.#pause(e, 1) === undefined) throw e;
-        }
-      }
-    } catch (e) {
-      this.#fail(job, signal, e);
-    }
-  }
-
-  /** Resolves when the upload is settled or has had its turn: false; when the stream broke: true. */
-  #stream(job: Job, url: string): Promise<boolean> {
-    const { signal } = job.stop;
-    return new Promise((done) => {
-      const over = new AbortController();
-      const end = (lost: boolean): void => {
-        over.abort();
-        stop();
-        done(lost);
-      };
-      const stop = this.#net.follow(
-        url,
-        (u) => {
-          if (!signal.aborted && this.#settle(job, u)) end(false);
-        },
-        () => end(true),
-      );
-      signal.addEventListener('abort', () => end(false), { signal: over.signal });
-      const watch = async (): Promise<void> => {
-        do await this.#clock.sleep(turn, over.signal);
-        while (!this.#arrived.length);
-        end(false);
-      };
-      watch().catch(() => undefined);
-    });
   }
 
   /** Takes over what the server says; reports whether that was the last of it. */
   #settle(job: Job, u: Upload): boolean {
-    if (u.state !== 'stored' && u.state !== 'granted') {
-      job.doubt = false;
-      job.grant = undefined; // it is used up
-    }
-    switch (u.state) {
-      case 'ready':
-        job.upload = u;
-        this.#to(job, 'ready');
-        break;
-      case 'rejected':
-      case 'failed':
-        this.#end(job, u.state, u.problem ?? { code: 'unexpected' });
-        break;
-      case 'expired':
-        this.#end(job, 'failed', { code: 'expired' });
-        break;
-      default:
-        return false;
+    const { state, problem } = u;
+    if (state === 'stored' || state === 'granted') return false;
+    job.doubt = false;
+    job.grant = undefined; // it is used up
+    void this.#note('drop', job);
+    if (state === 'ready') {
+      job.upload = u;
+      this.#to(job, state);
+    } else {
+      this.#end(job, state === 'rejected' ? state : 'failed', problem ?? { code: state === 'expired' ? state : 'unexpected' });
     }
     return true;
   }

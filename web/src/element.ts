@@ -7,11 +7,14 @@
 //     five seconds, failures, the end. Never a percentage;
 //   - a row that goes hands its focus on: next, previous, picker.
 
-import { Queue, settled, type Item, type ItemEvent, type Problem, type State, type Upload } from './core.ts';
-import { cross, h, icon, resolve } from './dom.ts';
+import { Queue, settled, type FileFacts, type Item, type ItemEvent, type Limits, type Problem, type State, type Upload } from './core.ts';
+import { button, h } from './dom.ts';
 import css from './element.css';
-import { preview } from './preview.ts';
-import { dimensions, hint, roughly, sentence, ui } from './words.ts';
+import { images } from './later.ts';
+import type { Many } from './many.ts';
+import type { Notes } from './resume.ts';
+import { Row } from './row.ts';
+import { languages, Voice, type Words } from './words.ts';
 
 /** Before a file is taken: preventDefault leaves it out. */
 export type AcceptEvent = CustomEvent<{ file: File }>;
@@ -19,6 +22,9 @@ export type ProgressEvent = CustomEvent<{ item: Item; state: State; sent: number
 export type DoneEvent = CustomEvent<{ item: Item; upload: Upload }>;
 /** The problem document, and whose it is. */
 export type FaultEvent = CustomEvent<Problem & { item: Item }>;
+
+export type { Item, Problem, State, Upload } from './core.ts';
+export type { Key, Words } from './words.ts';
 
 declare global {
   interface HTMLElementEventMap {
@@ -32,124 +38,104 @@ declare global {
   }
 }
 
-interface Row {
-  li: HTMLElement;
-  shot: HTMLElement;
-  say: HTMLElement;
-  bar: HTMLProgressElement;
-  retry: HTMLButtonElement;
-  away: HTMLButtonElement;
-}
-
-const totalEvery = 5000; // ms between two spoken totals
-const upward = 'M12 16V5m0 0L7.5 9.5M12 5l4.5 4.5M5 16v2.5A1.5 1.5 0 006.5 20h11a1.5 1.5 0 001.5-1.5V16';
-const landscape = 'M4 5h16v14H4zM4 16l4.5-4.5L13 16m-1.5-1.5L14 12l6 5M15.5 9h.01';
-const again = 'M19 12a7 7 0 11-2.05-4.95L19 9m0-4v4h-4';
+/** Whether bytes of an item would be lost with the page. */
+const underway = ({ state }: Item): boolean => !settled(state) && state !== 'checking';
 
 /**
  * The upload element. Attributes: endpoint (where the API is; where the script
- * came from, if left out), preset, whole-page (takes drops and pastes anywhere),
- * all read when it is connected; multiple, name, disabled. As part of a form its value is the ids of the
- * uploads that are ready. Its class is registered by index.ts.
+ * came from, if left out), preset, resume, whole-page (takes drops and pastes
+ * anywhere), directory, camera, sortable, max-side, all read when it is
+ * connected; multiple, name, required, disabled. docs/element.md says what each
+ * does. As part of a form its value is the ids of the uploads that are ready, in
+ * the order of the list. Its class is registered by index.ts.
  */
 export class PosternUpload extends HTMLElement {
   static readonly formAssociated = true;
-  static readonly observedAttributes: string[] = ['disabled', 'multiple'];
+  static readonly observedAttributes: string[] = ['multiple', 'required'];
+  /** The words of each language, by BCP 47 tag in lower case; a page may add its own. */
+  static readonly languages: Record<string, Words> = languages;
 
   /** Given back with each upload. May be set before the element is defined. */
   declare metadata: Record<string, string> | undefined;
 
   readonly #inner: ElementInternals = this.attachInternals();
-  readonly #rows = new Map<Item, Row>();
+  #rows = new Map<Item, Row>();
+  #voice = new Voice();
   #queue: Queue | undefined;
+  #limits: Limits | undefined;
   #ears: AbortController | undefined;
-  #spoken = 0;
-  #speaking: ReturnType<typeof setTimeout> | undefined;
-  #counted = { all: 0, ready: 0, not: 0 };
+  #notes: Promise<Notes> | undefined;
+  #many: Many | undefined;
+  /** Uploads of this batch that are ready and off the list. */
+  #gone = 0;
 
-  readonly #input: HTMLInputElement = h('input', { type: 'file', hidden: true, tabindex: '-1', onchange: () => this.#picked() });
-  readonly #pick: HTMLButtonElement = h('button', { type: 'button', class: 'pick', part: 'pick', 'aria-describedby': 'hint', onclick: (e) => { e.stopPropagation(); this.pick(); } });
-  readonly #or: HTMLElement = h('p', { class: 'or', part: 'or' });
-  readonly #hint: HTMLElement = h('p', { id: 'hint', class: 'hint', part: 'hint' });
-  readonly #list: HTMLElement = h('ul', { role: 'list', part: 'list', 'aria-label': ui.files });
-  readonly #files: HTMLElement = h('div', { class: 'files', part: 'files', hidden: true }, this.#list);
-  readonly #status: HTMLElement = h('p', { role: 'status', class: 'vh' });
-
+  readonly #input: HTMLInputElement = h('input', { type: 'file', hidden: true, onchange: () => this.#picked(this.#input) });
+  readonly #pick: HTMLButtonElement = button('pick', () => this.pick());
+  readonly #or: HTMLElement = h('p', { className: 'or' });
+  readonly #hint: HTMLElement = h('p', { className: 'hint', id: 'hint' });
+  readonly #over: HTMLElement = h('p', { className: 'over' });
+  readonly #list: HTMLElement = h('ul', { className: 'list', role: 'list', hidden: true });
+  readonly #status: HTMLElement = h('p', { className: 'vh', role: 'status' });
   constructor() {
     super();
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(css);
     const root = this.attachShadow({ mode: 'open' });
     root.adoptedStyleSheets = [sheet];
-    root.append(
-      h('div', { class: 'zone', part: 'zone', onclick: () => this.pick() }, this.#pick, this.#or, this.#hint,
-        h('p', { class: 'over', 'aria-hidden': 'true' }, ui.drop)),
-      this.#input,
-      this.#files,
-      this.#status,
-    );
+    const zone = h('div', { className: 'zone' }, this.#pick, this.#or, this.#hint, this.#over);
+    root.append(zone, this.#input, this.#list, this.#status);
+    this.#pick.setAttribute('aria-describedby', 'hint');
     this.#inner.role = 'group';
+    // A label's click comes to the element itself.
+    this.onclick = (e) => {
+      if (([this, zone] as unknown[]).includes(e.composedPath()[0])) this.pick();
+    };
   }
+
+  // ---- as a page sees it ---------------------------------------------------
 
   /** Where the API is, without a trailing slash. */
   get endpoint(): string {
     const said = this.getAttribute('endpoint');
-    return new URL(said ? said.replace(/\/*$/, '/') : new URL('.', import.meta.url), document.baseURI).href.slice(0, -1);
+    return new URL(said || '.', said ? document.baseURI : import.meta.url).href.replace(/\/*$/, '');
   }
 
   get multiple(): boolean {
     return this.hasAttribute('multiple');
   }
 
-  /** All files there are, oldest first. */
+  get name(): string | null {
+    return this.getAttribute('name');
+  }
+
+  get form(): HTMLFormElement | null {
+    return this.#inner.form;
+  }
+
+  get validity(): ValidityState {
+    return this.#inner.validity;
+  }
+
+  get validationMessage(): string {
+    return this.#inner.validationMessage;
+  }
+
+  checkValidity(): boolean {
+    return this.#inner.checkValidity();
+  }
+
+  reportValidity(): boolean {
+    return this.#inner.reportValidity();
+  }
+
+  /** All files there are, in the order of the list. */
   get items(): readonly Item[] {
-    return this.#queue?.items ?? [];
+    return [...this.#rows.keys()];
   }
 
-  connectedCallback(): void {
-    if (!this.#queue) {
-      const element = this;
-      const queue = new Queue({
-        endpoint: this.endpoint,
-        preset: this.getAttribute('preset') ?? undefined,
-        get metadata() {
-          return element.metadata;
-        },
-      });
-      queue.addEventListener('state', (e) => this.#changed((e as ItemEvent).item));
-      queue.addEventListener('progress', (e) => this.#draw((e as ItemEvent).item));
-      this.#queue = queue;
-      void this.#describe();
-    }
-    this.#inner.ariaLabel = this.getAttribute('aria-label') ?? this.#inner.labels[0]?.textContent ?? ui.label(this.multiple);
-    this.#or.textContent = this.hasAttribute('whole-page') ? ui.anywhere : ui.or;
-    this.attributeChangedCallback();
-    this.#listen();
-  }
-
-  disconnectedCallback(): void {
-    this.#ears?.abort();
-    // Being moved is not being removed.
-    queueMicrotask(() => {
-      if (this.isConnected) return;
-      this.#queue?.close();
-      this.#queue = undefined;
-      for (const item of [...this.#rows.keys()]) this.#drop(item);
-    });
-  }
-
-  attributeChangedCallback(): void {
-    this.#pick.replaceChildren(icon(upward), ui.pick(this.multiple));
-    this.#pick.disabled = this.#disabled;
-    this.#input.multiple = this.multiple;
-  }
-
-  formDisabledCallback(): void {
-    this.attributeChangedCallback();
-  }
-
-  get #disabled(): boolean {
-    return this.matches(':disabled');
+  /** The ids of the uploads that are ready, in the order of the list. */
+  get value(): string[] {
+    return this.items.filter(({ state }) => state === 'ready').map(({ id }) => id as string);
   }
 
   /** Opens the browser's picker. */
@@ -161,36 +147,139 @@ export class PosternUpload extends HTMLElement {
     this.#pick.focus(options);
   }
 
-  /** Takes files, as if they had been picked. */
-  add(files: Iterable<File>): void {
-    const queue = this.#queue;
-    if (!queue || this.#disabled) return;
+  /** Takes files, as if they had been picked; some at a time, so that hundreds do not stop the page. */
+  async add(files: Iterable<File>): Promise<void> {
+    if (this.#disabled) return;
     let added = 0;
-    for (const file of files) {
+    for (const file of [...files]) {
       if (added && !this.multiple) break;
       if (!this.#emit('postern-accept', { file })) continue;
+      if (!(++added % 16)) await new Promise((go) => setTimeout(go));
+      const lost = this.items.find(({ problem, file: f }) => problem?.code === 'unreadable' && f.name === file.name && f.size === file.size);
+      if (lost) {
+        this.#queue?.retry(lost, file);
+        continue;
+      }
       // A single file takes the place of the one before.
       if (!this.multiple) for (const item of this.items) this.#remove(item);
-      if ([...this.#rows.keys()].every((i) => settled(i.state))) this.#counted = { all: 0, ready: 0, not: 0 };
-      this.#counted.all++;
-      queue.add(file);
-      added++;
+      this.#take(file);
     }
-    if (added) this.#say(ui.added(added));
+    if (added) this.#say(this.#voice.say('added', added));
+  }
+
+  /** Stops sending; what has arrived is kept. */
+  pause(): void {
+    for (const item of this.items) if (underway(item) && item.state !== 'paused') this.#queue?.pause(item);
+  }
+
+  /** Goes on with all that is paused. */
+  resume(): void {
+    for (const item of this.items) if (item.state === 'paused') this.#queue?.retry(item);
   }
 
   /** Takes a file off the list; what has arrived stays on the server. */
   dismiss(item: Item): void {
+    if (item.upload) this.#gone++;
     this.#queue?.forget(item);
     this.#drop(item);
-    this.#value();
+  }
+
+  // ---- as the browser sees it ----------------------------------------------
+
+  connectedCallback(): void {
+    if (!this.#queue) this.#begin();
+    this.#adopt();
+    this.#input.webkitdirectory = this.hasAttribute('directory');
+    this.#listen();
+    this.#words();
+    const tag = this.closest<HTMLElement>('[lang]')?.lang || navigator.language;
+    const [name = ''] = tag.toLowerCase().split('-');
+    if (name !== 'en') {
+      void import('./languages.ts').then((m) => m.learn(name, languages)).then(() => {
+        if (languages[name]) this.#words(new Voice(tag, languages[name]));
+      });
+    }
+  }
+
+  disconnectedCallback(): void {
+    this.#ears?.abort();
+    // Being moved is not being removed.
+    queueMicrotask(() => {
+      if (this.isConnected) return;
+      this.formResetCallback();
+      this.#queue = undefined;
+    });
+  }
+
+  attributeChangedCallback(): void {
+    this.#words();
+  }
+
+  formDisabledCallback(): void {
+    this.#words();
+  }
+
+  /** What is under way ends; what has arrived stays, since the page may just have used it. */
+  formResetCallback(): void {
+    for (const item of this.items) settled(item.state) ? this.dismiss(item) : this.#remove(item);
+  }
+
+  /** After going back, or a restart of the browser: the server is asked what became of each. */
+  formStateRestoreCallback(state: string): void {
+    for (const { id, ...facts } of JSON.parse(state) as (FileFacts & { id: string })[]) this.#take(facts, { id, doubt: true });
   }
 
   // ---- ways in -------------------------------------------------------------
 
-  #picked(): void {
-    this.add(this.#input.files ?? []);
-    this.#input.value = ''; // so that the same file may be chosen again
+  #begin(): void {
+    const element = this;
+    const { endpoint } = this;
+    const preset = this.getAttribute('preset') ?? undefined;
+    const scope = this.getAttribute('resume') ?? '';
+    const off = scope === 'off';
+    // Notes of what is under way, which the next page goes on from.
+    const notes = (): Promise<Notes> => (this.#notes ??= import('./resume.ts').then((m) => new m.Notes([scope, endpoint, preset, location.pathname, this.name, this.id].join('\n'))));
+    const queue = new Queue({
+      endpoint,
+      preset,
+      get metadata() {
+        return element.metadata;
+      },
+      traces: off ? undefined : notes,
+      prepare: async (file, limits) => {
+        const side = +(this.getAttribute('max-side') as string);
+        return side || /hei/.test(file.type) ? ((await images())?.shrink(file, side, limits?.types) ?? file) : file;
+      },
+    });
+    queue.addEventListener('state', (e) => this.#changed((e as ItemEvent).item));
+    queue.addEventListener('progress', (e) => {
+      this.#draw((e as ItemEvent).item);
+      this.#sums();
+    });
+    this.#queue = queue;
+    void queue.limits().then((l) => {
+      this.#limits = l;
+      this.#words();
+    });
+    try {
+      if (!off && localStorage['postern']) void notes().then(async (n) => { for (const { file, trace } of await n.recall()) this.#take(file, trace); });
+    } catch {
+      // Storage is forbidden here: there is nothing to go on with.
+    }
+  }
+
+  /** The page's own input, which works without script: its files and its wishes are ours now. */
+  #adopt(): void {
+    const input = this.querySelector<HTMLInputElement>('input[type=file]');
+    if (!input || input.disabled) return;
+    for (const wish of ['multiple', 'required']) if (input.hasAttribute(wish)) this.setAttribute(wish, '');
+    if (input.files?.length) this.#picked(input);
+    input.disabled = true;
+  }
+
+  #picked(input: HTMLInputElement): void {
+    void this.add(input.files ?? []);
+    input.value = ''; // so that the same file may be chosen again
   }
 
   #listen(): void {
@@ -198,61 +287,52 @@ export class PosternUpload extends HTMLElement {
     const place: HTMLElement = this.hasAttribute('whole-page') ? document.documentElement : this;
     const on = <K extends keyof HTMLElementEventMap>(type: K, hear: (e: HTMLElementEventMap[K]) => void): void =>
       place.addEventListener(type, hear, { signal });
-    const over = (yes: boolean): void => {
-      this.#inner.states[yes && !this.#disabled ? 'add' : 'delete']('over');
+    const dragged = (e: DragEvent, yes: boolean): DataTransfer | undefined => {
+      const { dataTransfer: what } = e;
+      if (!what?.types.includes('Files')) return undefined;
+      e.preventDefault();
+      this.#mark('over', yes && !this.#disabled);
+      return what;
     };
-    const dragged = (e: DragEvent, yes: boolean): boolean => {
-      const files = !!e.dataTransfer?.types.includes('Files');
-      if (files) {
-        e.preventDefault();
-        over(yes);
-      }
-      return files;
-    };
-    on('dragenter', (e) => dragged(e, true));
     on('dragover', (e) => dragged(e, true));
     on('dragleave', (e) => {
-      if (!place.contains(e.relatedTarget as Node | null)) over(false);
+      if (!place.contains(e.relatedTarget as Node | null)) this.#mark('over', false);
     });
     on('drop', (e) => {
-      if (dragged(e, false)) this.add(e.dataTransfer?.files ?? []);
+      const what = dragged(e, false);
+      if (!what) return;
+      // Entries are to be had now or never.
+      const entries = [...what.items].map((i) => i.webkitGetAsEntry() ?? i.getAsFile());
+      void import('./folder.ts').then(async (m) => this.add(await m.files(entries)));
     });
     on('paste', (e) => {
       const files = e.clipboardData?.files;
       // Where text goes, a picture beside it is not for us.
       if (!files?.length || (e.target as Element).closest('input, textarea, [contenteditable]')) return;
       e.preventDefault();
-      this.add(files);
+      void this.add(files);
     });
-  }
-
-  async #describe(): Promise<void> {
-    const limits = await this.#queue?.limits();
-    if (!limits) return;
-    this.#hint.textContent = hint(limits, this.multiple);
-    this.#input.accept = limits.types.join();
-  }
-
-  /** Tells the page; reports whether it has nothing against it. */
-  #emit(type: keyof HTMLElementEventMap, detail: unknown): boolean {
-    return this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: type === 'postern-accept' }));
+    addEventListener('beforeunload', (e) => {
+      if (this.items.some(underway)) e.preventDefault();
+    }, { signal });
   }
 
   // ---- rows ----------------------------------------------------------------
 
+  #take(file: File | FileFacts, trace?: Parameters<Queue['add']>[1]): void {
+    if (!this.#inner.states.has('busy')) this.#gone = 0;
+    this.#queue?.add(file, trace);
+  }
+
   #changed(item: Item): void {
-    const { state, upload, problem } = item;
-    if (state === 'canceled') return;
+    const { state, upload, problem, file } = item;
+    if (state === 'canceled') return this.#drop(item); // the core gave it up
     this.#draw(item);
-    const name = item.file.name;
     if (upload && state === 'ready') {
-      this.#counted.ready++;
-      this.#value();
       this.#emit('postern-done', { item, upload });
     } else if (problem && settled(state)) {
-      this.#counted.not++;
-      const detail = sentence(problem, item.file);
-      this.#say(ui.went(name, detail));
+      const detail = this.#voice.sentence(problem);
+      this.#say(`${file.name}: ${detail}`);
       this.#emit('postern-error', { ...problem, detail, item });
     }
     this.#total();
@@ -260,66 +340,41 @@ export class PosternUpload extends HTMLElement {
 
   #draw(item: Item): void {
     const row = this.#rows.get(item) ?? this.#row(item);
-    const { state, sent, upload, file, problem } = item;
-    const { li, say, bar, retry, away } = row;
-    const name = file.name;
-    const moving = !settled(state);
-    if (li.dataset['state'] !== state) {
-      li.dataset['state'] = state;
-      const label = moving ? ui.cancel(name) : ui.remove(name);
-      away.setAttribute('aria-label', label);
-      away.title = label;
-      retry.hidden = state !== 'failed';
-      if (upload) this.#show(row, upload);
-    }
-    const size = roughly(file.size);
-    const about = state === 'uploading' ? ui.uploading(sent) : ui[state as 'queued' | 'preparing' | 'waiting' | 'checking' | 'ready'];
-    say.textContent = problem ? sentence(problem, file) : `${about} · ${upload ? `${dimensions(upload)} · ` : ''}${size}`;
-    bar.hidden = !moving;
-    if (state === 'preparing' || state === 'checking') bar.removeAttribute('value');
-    else bar.value = sent;
-    if (moving) this.#emit('postern-progress', { item, state, sent });
+    const { state, sent } = item;
+    row.draw(this.#voice, this.endpoint);
+    if (settled(state)) return;
+    this.#emit('postern-progress', { item, state, sent });
   }
 
   #row(item: Item): Row {
-    const name = item.file.name;
-    const canvas = h('canvas');
-    const row: Row = {
-      shot: h('div', { class: 'shot', part: 'preview', 'aria-hidden': 'true' }, icon(landscape), canvas),
-      say: h('p', { class: 'say', part: 'state' }),
-      bar: h('progress', { max: '1', value: '0', 'aria-label': ui.progress(name) }),
-      retry: h('button', { type: 'button', class: 'retry', 'aria-label': ui.retry(name), hidden: true, onclick: () => { row.away.focus(); this.#counted.not--; this.#queue?.retry(item); } }, icon(again), ui.again),
-      away: h('button', { type: 'button', class: 'away', onclick: () => this.#away(item) }, icon(cross)),
-      li: h('li', { part: 'file' }),
-    };
-    row.li.append(row.shot, h('div', {}, h('bdi', { class: 'name', title: name }, name), row.say, row.bar), row.retry, row.away);
+    const row = new Row(item, () => this.#act(item), () => {
+      this.#remove(item);
+      this.#say(this.#voice.say('removed', item.file.name));
+    });
     this.#rows.set(item, row);
     this.#list.append(row.li);
-    this.#files.hidden = false;
-    preview(item.file, canvas);
+    this.#list.hidden = false;
+    // What one file does not need.
+    if (this.#rows.size === 2) void import('./many.ts').then((m) => {
+      this.#many ??= new m.Many(this, this.#list, (place) => {
+        this.#rows = new Map([...this.#rows].sort(([, a], [, b]) => place(a.li) - place(b.li)));
+        this.#sums();
+      });
+      this.#sums();
+    });
     return row;
   }
 
-  #show(row: Row, upload: Upload): void {
-    const least = upload.variants?.[0];
-    if (!least) return;
-    const img = h('img', { alt: '', src: resolve(least.url, this.endpoint), onerror: () => img.remove() });
-    row.shot.append(img);
-  }
-
-  /** What the cross of a row does. */
-  #away(item: Item): void {
-    const { name } = item.file;
-    const moving = !settled(item.state);
-    this.#remove(item);
-    this.#say(moving ? ui.canceled(name) : ui.removed(name));
+  /** What the button of a row does, which says so. */
+  #act(item: Item): void {
+    if (item.problem?.code === 'unreadable') this.pick();
+    else this.#queue?.[underway(item) && item.state !== 'paused' ? 'pause' : 'retry'](item);
   }
 
   #remove(item: Item): void {
-    if (!settled(item.state)) this.#counted.all--;
-    this.#queue?.remove(item);
+    // What came back with a form may be in use by now: it stays on the server.
+    this.#queue?.[item.bytes ? 'remove' : 'forget'](item);
     this.#drop(item);
-    this.#value();
   }
 
   #drop(item: Item): void {
@@ -330,32 +385,74 @@ export class PosternUpload extends HTMLElement {
     const heir = li.nextElementSibling ?? li.previousElementSibling;
     li.remove();
     if (held) (heir?.querySelector<HTMLElement>('.away') ?? this.#pick).focus();
-    this.#files.hidden = !this.#rows.size;
-  }
-
-  #value(): void {
-    const name = this.getAttribute('name');
-    const form = new FormData();
-    for (const { state, id } of this.items) if (name && id && state === 'ready') form.append(name, id);
-    this.#inner.setFormValue(form);
+    this.#list.hidden = !this.#rows.size;
+    this.#sums();
   }
 
   // ---- what is said ----------------------------------------------------------
 
+  get #disabled(): boolean {
+    return this.matches(':disabled');
+  }
+
+  #mark(state: string, yes: boolean): void {
+    this.#inner.states[yes ? 'add' : 'delete'](state);
+  }
+
+  /** Tells the page; reports whether it has nothing against it. */
+  #emit(type: keyof HTMLElementEventMap, detail: unknown): boolean {
+    return this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
+  }
+
+  /** Everything that stands there, said in the language of the page. */
+  #words(v = this.#voice): void {
+    this.#voice = v;
+    const { multiple } = this;
+    this.#pick.textContent = v.say(multiple ? 'picks' : 'pick');
+    this.#pick.disabled = this.#disabled;
+    this.#input.multiple = multiple;
+    this.#or.textContent = v.say('drop');
+    this.#over.textContent = v.say('over');
+    if (this.#limits) {
+      this.#hint.textContent = v.hint(this.#limits);
+      this.#input.accept = this.#limits.types.join();
+    }
+    this.#inner.ariaLabel = this.#inner.labels[0]?.textContent ?? v.say('photos');
+    this.#list.ariaLabel = v.say('photos');
+    for (const row of this.#rows.values()) row.draw(v, this.endpoint, true);
+    if (this.hasAttribute('camera')) void import('./camera.ts').then((m) => m.equip(this, this.#pick, this.#voice));
+    this.#sums();
+  }
+
+  /** What follows from all of the files: the line above the list, and what the form gets to see. */
+  #sums(): void {
+    const { items, value, name } = this;
+    const v = this.#voice;
+    const ready = items.filter(({ state }) => state === 'ready');
+    const done = items.filter(({ state }) => settled(state));
+    const busy = done.length < items.length;
+    this.#mark('busy', busy);
+    this.#many?.draw(v);
+    const form = new FormData();
+    if (name) for (const id of value) form.append(name, id);
+    this.#inner.setFormValue(form, JSON.stringify(ready.map(({ id, file: { name, size, type } }) => ({ id, name, size, type }))));
+    const fault = busy ? v.say('busy') : done.some(({ problem }) => problem) ? v.say('failed') : '';
+    const missing = !fault && this.hasAttribute('required') && !ready.length;
+    this.#inner.setValidity({ customError: !!fault, valueMissing: missing }, fault || v.say('pick'), this.#pick);
+  }
+
   #total(): void {
-    const { all, ready, not } = this.#counted;
-    const busy = this.items.some((i) => !settled(i.state));
-    this.#inner.states[busy ? 'add' : 'delete']('busy');
-    clearTimeout(this.#speaking);
-    if (!busy) {
+    this.#sums();
+    const v = this.#voice;
+    const { items } = this;
+    const ready = this.value.length + this.#gone;
+    const not = items.filter(({ problem }) => problem).length;
+    if (this.#inner.states.has('busy')) {
+      if (ready + not) this.#many?.tell(() => this.#say(v.say('total', ready + not, items.length + this.#gone) + '.'));
+    } else if (ready || not > 1) {
       // Failures were said one by one; the end is worth words after several.
-      if (ready || not > 1) this.#say(ui.end(ready, not));
-    } else if (ready + not) {
-      const wait = Math.max(0, this.#spoken + totalEvery - Date.now());
-      this.#speaking = setTimeout(() => {
-        this.#spoken = Date.now();
-        this.#say(ui.total(ready + not, all));
-      }, wait);
+      this.#many?.tell();
+      this.#say([ready && v.say('done', ready), not && v.say('not', not)].filter(Boolean).join(', ') + '.');
     }
   }
 

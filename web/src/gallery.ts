@@ -2,8 +2,10 @@
 
 import type { Upload, Variant } from './core.ts';
 import { h, icon, resolve } from './dom.ts';
-import { decode } from './thumbhash.ts';
-import { dimensions, roughly } from './words.ts';
+import { paint } from './thumbhash.ts';
+import { dimensions, Voice } from './words.ts';
+
+export const voice: Voice = new Voice(); // the page is in English
 
 /** A bin with its lid. */
 export const bin = 'M5 7h14M10 7V5h4v2M7 7l.8 11.1a1.5 1.5 0 001.5 1.4h5.4a1.5 1.5 0 001.5-1.4L17 7M10.2 10.5v5.5M13.8 10.5v5.5';
@@ -16,18 +18,9 @@ interface Page {
 
 /** "4032 × 3,024 · 2.2 MB". */
 export const facts = (u: Upload): string =>
-  `${dimensions(u)} · ${roughly(u.size ?? 0)}`;
+  `${dimensions(u)} · ${voice.size(u.size ?? 0)}`;
 
 export const nameOf = (u: Upload): string => u.filename || 'Untitled photo';
-
-/** Paints an upload's placeholder; the canvas is scaled up by its style. */
-export function paint(canvas: HTMLCanvasElement, u: Upload): void {
-  const raster = decode(u.placeholder ?? '');
-  if (!raster) return;
-  canvas.width = raster.width;
-  canvas.height = raster.height;
-  canvas.getContext('2d')?.putImageData(new ImageData(raster.rgba, raster.width, raster.height), 0, 0);
-}
 
 /** Shows a picture once it is there, and takes the placeholder from under it. */
 export function appear(img: HTMLImageElement, under: HTMLElement): void {
@@ -130,22 +123,22 @@ export class Gallery {
     const { width = 1, height = 1 } = u;
     // A panorama does not take three rows, nor a strip vanish.
     const aspect = Math.min(2.6, Math.max(0.6, width / height));
-    const canvas = h('canvas', { 'aria-hidden': 'true' });
-    paint(canvas, u);
-    const img = h('img', {
-      alt: '', draggable: 'false', loading: 'lazy', decoding: 'async', sizes: `${Math.round(aspect * 250)}px`,
+    const canvas = h('canvas', { ariaHidden: 'true' });
+    paint(canvas, u.placeholder ?? '');
+    const img: HTMLImageElement = h('img', {
+      alt: '', draggable: false, loading: 'lazy', decoding: 'async', sizes: `${Math.round(aspect * 250)}px`,
       srcset: variants.map((v) => `${this.url(v)} ${v.width}w`).join(', '),
       src: this.url(variants[0] as Variant),
       onload: () => appear(img, canvas),
     });
     img.dataset['wait'] = '';
     const open = h('button', {
-      type: 'button', class: width < 200 && height < 200 ? 'open small' : 'open', 'aria-haspopup': 'dialog',
-      'aria-label': `Open ${name}, ${facts(u)}`, onclick: () => this.#events.open(u),
+      type: 'button', className: width < 200 && height < 200 ? 'open small' : 'open', ariaHasPopup: 'dialog',
+      ariaLabel: `Open ${name}, ${facts(u)}`, onclick: () => this.#events.open(u),
     }, canvas, img);
-    const li = h('li', { class: 'tile' },
+    const li = h('li', { className: 'tile' },
       h('figure', {}, open, h('figcaption', {}, h('bdi', { title: name }, name), h('span', {}, facts(u)))),
-      h('button', { type: 'button', class: 'icon-button', 'aria-label': `Delete ${name}`, title: `Delete ${name}`, onclick: () => this.#events.remove(u) }, icon(bin)),
+      h('button', { type: 'button', className: 'icon-button', ariaLabel: `Delete ${name}`, title: `Delete ${name}`, onclick: () => this.#events.remove(u) }, icon(bin)),
     );
     li.dataset['id'] = u.id;
     // Through the object model: the page's policy forbids style attributes.

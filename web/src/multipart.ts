@@ -18,7 +18,7 @@ import type { PartsGrant, PutGrant, SignedPart } from './wire.ts';
 /** What the core lends. */
 export interface Means {
   /** Some parts may be in the bucket: it is asked first. */
-  resumed: boolean;
+  resumed: boolean | undefined;
   net: Pick<Transport, 'call'>;
   /** Where the API signs and lists the upload's parts. */
   url: string;

@@ -1,12 +1,12 @@
 // The page that serve shows: the element, and the gallery below it.
 
 import type { PosternUpload } from './element.ts';
-import { Gallery, nameOf } from './gallery.ts';
+import { Gallery, nameOf, voice } from './gallery.ts';
 import type { Upload } from './core.ts';
 import { h } from './dom.ts';
-import { count, sentence } from './words.ts';
 import { Viewer } from './viewer.ts';
 
+const count = (n: number): string => `${voice.number(n)} ${n === 1 ? 'photo' : 'photos'}`;
 const $ = <E extends HTMLElement>(id: string): E => document.getElementById(id) as E;
 const farewell = 900; // ms that a finished row stays, so that its end is seen
 const again = 2000; // ms between two looks at what is still being checked
@@ -19,7 +19,7 @@ const gallery = new Gallery($('gallery'), uploader.endpoint, {
   remove: (u) => void remove(u),
   changed: () => {
     const { size, next } = gallery;
-    $('photos').textContent = size ? count(size, 'photo', 'photos') + (next ? ' shown' : '') : 'Photos';
+    $('photos').textContent = size ? count(size) + (next ? ' shown' : '') : 'Photos';
     $('empty').hidden = !loaded || size > 0;
     $('more').hidden = !next;
   },
@@ -29,6 +29,12 @@ const viewer = new Viewer($<HTMLDialogElement>('viewer'), gallery, (u) => void r
 uploader.addEventListener('postern-done', ({ detail: { item, upload } }) => {
   gallery.add(upload);
   setTimeout(() => uploader.dismiss(item), farewell);
+});
+
+// Only a gate on one's own machine has a doctor.
+uploader.addEventListener('postern-error', ({ detail: { code } }) => {
+  const doctor = document.getElementById('doctor');
+  if (doctor && code?.startsWith('bucket_')) doctor.hidden = false;
 });
 
 // ---- loading -------------------------------------------------------------
@@ -61,14 +67,14 @@ async function pending(): Promise<void> {
   waiting = waiting.filter(({ id }) => !uploader.items.some((i) => i.id === id));
   const line = $('pending');
   while (waiting.length) {
-    line.textContent = `${count(waiting.length, 'photo', 'photos')} still being checked`;
+    line.textContent = `${count(waiting.length)} still being checked`;
     await new Promise((done) => setTimeout(done, again));
     const still: Upload[] = [];
     for (const u of waiting.slice(0, 20)) {
       const now = (await gallery.fetch('/uploads/' + u.id).catch(() => u)) as Upload;
       if (now.state === 'stored') still.push(u);
       else if (now.state === 'ready') gallery.add(now);
-      else if (now.problem) line.after(h('p', {}, h('bdi', {}, nameOf(u)), `: ${sentence(now.problem)}`));
+      else if (now.problem) line.after(h('p', {}, h('bdi', {}, nameOf(u)), `: ${voice.sentence(now.problem)}`));
     }
     waiting = [...waiting.slice(20), ...still];
   }

@@ -5,7 +5,7 @@ import type { FormGrant, PutGrant } from './wire.ts';
 
 export type { FormGrant, PutGrant } from './wire.ts';
 
-/** The bucket did not take the file. */
+/** The bucket did not take the file. (A server's refusal, Fault, is made of the same.) */
 export class PutError extends Error {
   /** HTTP status; 0 when there was no answer that this page may read. */
   readonly status: number;
@@ -14,8 +14,8 @@ export class PutError extends Error {
   /** The Retry-After header as it came, if the bucket's CORS rule shows it. */
   readonly retryAfter: string | undefined;
 
-  constructor(status: number, code: string, message: string, retryAfter?: string) {
-    super(message || code || 'no answer');
+  constructor(status: number, code: string, message?: string, retryAfter?: string) {
+    super(message || code);
     this.status = status;
     this.code = code;
     this.retryAfter = retryAfter;

@@ -8,9 +8,8 @@ export function refuse(file: { size: number; type: string }, l: Limits): Problem
   const { size } = file;
   // What some browsers say for image/jpeg; the server knows them as well.
   const type = /^image\/p?jpe?g$/.test(file.type) ? 'image/jpeg' : file.type;
-  if (!l.types.includes(type)) return { code: 'type_not_allowed', allowed: l.types };
-  if (!size) return { code: 'empty_file', limit: l.min_bytes };
-  if (size < l.min_bytes) return { code: 'too_small', limit: l.min_bytes };
-  if (size > l.max_bytes) return { code: 'too_large', limit: l.max_bytes };
-  return undefined;
+  const { types: allowed, min_bytes, max_bytes } = l;
+  if (!allowed.includes(type)) return { code: 'type_not_allowed', allowed };
+  if (size > max_bytes) return { code: 'too_large', limit: max_bytes };
+  return size && size >= min_bytes ? undefined : { code: size ? 'too_small' : 'empty_file', limit: min_bytes };
 }

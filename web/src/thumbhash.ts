@@ -80,3 +80,13 @@ export function decode(base64: string): Raster | undefined {
   }
   return { width, height, rgba };
 }
+
+/** Draws a ThumbHash into a canvas, which its style scales up; reports whether it was one. */
+export function paint(canvas: HTMLCanvasElement, base64: string): boolean {
+  const raster = decode(base64);
+  if (!raster) return false;
+  canvas.width = raster.width;
+  canvas.height = raster.height;
+  canvas.getContext('2d')?.putImageData(new ImageData(raster.rgba, raster.width, raster.height), 0, 0);
+  return true;
+}

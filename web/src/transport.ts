@@ -1,25 +1,22 @@
 // How the core reaches the servers from a browser. Tests bring their own.
 
-import { put, type PutOptions } from './put.ts';
+import { put, PutError, type PutOptions } from './put.ts';
 import type { FormGrant, Problem, PutGrant, Upload } from './wire.ts';
 
-/** What a server said instead of yes, or that it said nothing. */
-export class Fault extends Error {
+/** What a server said instead of yes, or that it said nothing: status 0, and NaN when nobody was asked. */
+export class Fault extends PutError {
   readonly problem: Problem;
-  /** HTTP status; 0 when there was no answer, NaN when nobody was asked. */
-  readonly status: number;
-  readonly code: string;
-  /** The Retry-After header as it came, or the problem's own. */
-  readonly retryAfter: string | undefined;
 
-  constructor(problem: Problem, retryAfter: string | undefined = problem.retry_after?.toString()) {
-    super(problem.detail || problem.code);
+  constructor(problem: Problem, retryAfter?: string | null) {
+    super(problem.status ?? NaN, problem.code, problem.detail, retryAfter ?? problem.retry_after?.toString());
     this.problem = problem;
-    this.status = problem.status ?? NaN;
-    this.code = problem.code;
-    this.retryAfter = retryAfter;
   }
 }
+
+/** Whether a fault may pass by itself. */
+export const passes = (e: unknown): e is PutError =>
+  e instanceof PutError &&
+  ([0, 408, 429].includes(e.status) || e.status >= 500 || (e.status === 409 && e.code !== 'size_mismatch') || e.code === 'RequestTimeout');
 
 export const unreachable = (): Fault => new Fault({ code: 'server_unreachable', status: 0 });
 
@@ -29,6 +26,10 @@ export interface Transport {
   call(method: string, url: string, body?: unknown, signal?: AbortSignal, headers?: Record<string, string>): Promise<unknown>;
   /** Sends a file, or a part of one, to the bucket; rejects with a PutError or the signal's reason. */
   put(grant: FormGrant | PutGrant, file: Blob, options: PutOptions): Promise<void>;
+  /** Whether there is no network: then nothing is tried. */
+  offline?(): boolean;
+  /** Whether there is nobody at all at a URL: then it is waited for. */
+  away?(url: string): Promise<boolean>;
   /** Follows an upload; calls lost once when no more will come. Returns what ends it. */
   follow(url: string, changed: (u: Upload) => void, lost: () => void): () => void;
 }
@@ -55,8 +56,17 @@ export const browser: Transport = {
     }
     const { status } = answer;
     const said = (await answer.json().catch(() => ({}))) as Partial<Problem>;
-    throw new Fault({ code: 'server_fault', ...said, status }, answer.headers.get('retry-after') ?? undefined);
+    throw new Fault({ code: 'server_fault', ...said, status }, answer.headers.get('retry-after'));
   },
+
+  offline: () => !navigator.onLine,
+
+  // An answer that this page may not read is an answer, too.
+  away: (url) =>
+    fetch(url, { method: 'HEAD', mode: 'no-cors' }).then(
+      () => false,
+      () => true,
+    ),
 
   follow(url, changed, lost) {
     const source = new EventSource(url);

@@ -3,7 +3,8 @@
 
 import type { Upload, Variant } from './core.ts';
 import { cross, h, icon } from './dom.ts';
-import { bin, facts, nameOf, paint, type Gallery } from './gallery.ts';
+import { bin, facts, nameOf, type Gallery } from './gallery.ts';
+import { paint } from './thumbhash.ts';
 
 const left = 'M14.5 5.5L8 12l6.5 6.5';
 const right = 'M9.5 5.5L16 12l-6.5 6.5';
@@ -91,9 +92,9 @@ export class Viewer {
     }
     const large = u.variants?.at(-1) as Variant;
     const frame = part(d, '.frame');
-    const canvas = h('canvas', { 'aria-hidden': 'true' });
-    paint(canvas, u);
-    const img = h('img', { alt: name, draggable: 'false', src: this.#gallery.url(large) });
+    const canvas = h('canvas', { ariaHidden: 'true' });
+    paint(canvas, u.placeholder ?? '');
+    const img = h('img', { alt: name, draggable: false, src: this.#gallery.url(large) });
     img.dataset['wait'] = '';
     img.onload = () => {
       delete img.dataset['wait'];

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 
+import { grammar } from '../.cache/item.mjs';
 import { Fault, limits, photo, problem, PutError, settle, start, unreachable } from './world.mjs';
 
 test('one photo, from queued to ready', async () => {
@@ -84,7 +85,7 @@ for (const [name, file, code] of [
     await settle();
     assert.equal(item.problem?.code, code);
     assert.equal(states(item), 'queued preparing rejected');
-    assert.deepEqual(world.calls, ['GET /limits']);
+    assert.deepEqual(world.calls, ['GET /limits?preset=']);
   });
 }
 
@@ -105,7 +106,7 @@ test('without limits the server decides, and limits are asked for again', async 
   assert.equal(item.problem.limit, 1000);
   assert.equal(item.problem.detail, 'too_large.');
   await queue.limits();
-  assert.equal(world.calls.filter((c) => c === 'GET /limits').length, 2);
+  assert.equal(world.calls.filter((c) => c === 'GET /limits?preset=').length, 2);
 });
 
 test('a fault that passes is tried five times with growing, jittered pauses', async () => {
@@ -415,19 +416,24 @@ test('a file that can no longer be read', async () => {
   assert.equal(item.state, 'failed');
 });
 
-test('close ends everything under way and keeps what is done', async () => {
-  const { world, queue } = start();
-  const done = queue.add(photo());
-  await settle();
-  world.finish('1');
-  world.hold = new Promise(() => {});
-  const busy = queue.add(photo());
-  await settle();
-  queue.close();
-  await settle();
-  assert.equal(done.state, 'ready');
-  assert.equal(busy.state, 'canceled');
-  assert.deepEqual(world.calls.filter((c) => c.startsWith('DELETE')), ['DELETE /uploads/2']);
+test('every step that is not in the grammar throws, and every one that is does not', async () => {
+  const states = ['queued', 'preparing', 'uploading', 'waiting', 'paused', 'checking', 'ready', 'rejected', 'failed', 'canceled'];
+  const may = {
+    queued: ['preparing', 'paused'],
+    preparing: ['uploading', 'checking', 'waiting', 'rejected', 'failed', 'paused'],
+    uploading: ['checking', 'waiting', 'rejected', 'failed', 'paused'],
+    waiting: ['preparing', 'uploading', 'checking', 'paused'],
+    paused: ['queued'],
+    checking: ['ready', 'waiting', 'rejected', 'failed'],
+    ready: [], rejected: [], failed: ['queued'], canceled: [],
+  };
+  for (const from of states) {
+    for (const to of states) {
+      if (from === to) continue; // refused before the grammar is asked
+      const want = to === 'canceled' || may[from].includes(to);
+      assert.equal(grammar.test(`${from} ${to}`), want, `${from} ${to}`);
+    }
+  }
 });
 
 test('a wrong step throws', async () => {
@@ -453,4 +459,210 @@ test('progress is told', async () => {
   queue.add(photo());
   await settle();
   assert.deepEqual(seen, [0.25, 0.5, 1]);
+});
+
+test('a paused file stands still, and goes on with what the bucket has', async () => {
+  const { world, queue, states } = start();
+  world.method = 'MULTIPART';
+  limits.max_bytes = 1000;
+  const item = queue.add(photo('a.jpg', 55));
+  let stop;
+  world.scripts.put.push(undefined, undefined, () => new Promise((_, fail) => { stop = fail; queue.pause(item); fail(new Error('aborted')); }));
+  await settle();
+  assert.equal(item.state, 'paused');
+  assert.ok(stop);
+  const before = world.calls.length;
+  await settle();
+  assert.equal(world.calls.length, before, 'nothing is asked while it is paused');
+  queue.retry(item);
+  await settle();
+  assert.match(states(item), /uploading paused queued preparing uploading checking$/);
+  assert.equal(world.calls.filter((c) => c === 'POST /uploads').length, 1, 'by the same grant');
+  assert.ok(world.calls.includes('GET /uploads/1/parts'));
+});
+
+test('a file that waits for its turn can be paused, and lets the next one go', async () => {
+  const { world, queue } = start();
+  let go;
+  world.hold = new Promise((done) => { go = done; });
+  const items = [0, 1, 2, 3, 4, 5].map((i) => queue.add(photo(`${i}.jpg`)));
+  await settle();
+  queue.pause(items[4]);
+  queue.pause(items[0]);
+  await settle();
+  assert.deepEqual(items.map((i) => i.state), ['paused', 'uploading', 'uploading', 'uploading', 'paused', 'uploading']);
+  go();
+  await settle();
+  for (const i of [items[0], items[4]]) queue.retry(i);
+  await settle();
+  assert.ok(items.every((i) => i.state === 'checking'));
+  assert.throws(() => queue.pause(items[0]), /checking cannot become paused/);
+});
+
+test('offline nothing is tried, and no try is spent', async () => {
+  const { world, clock, queue, states } = start();
+  let cut = true;
+  world.transport.offline = () => cut;
+  for (let i = 0; i < 4; i++) world.scripts.grant.push(unreachable());
+  const item = queue.add(photo());
+  await settle();
+  assert.equal(item.state, 'waiting');
+  const before = world.calls.length;
+  for (let i = 0; i < 40; i++) await clock.pass(1000);
+  assert.equal(world.calls.length, before, 'nothing is asked while there is no network');
+  assert.deepEqual(clock.waits, [1000]);
+  cut = false;
+  for (let i = 0; i < 4; i++) await clock.pass(30_000);
+  assert.equal(item.state, 'checking', 'three more tries failed, and none was spent before');
+  assert.match(states(item), /^queued preparing waiting/);
+  cut = true;
+  world.scripts.grant.push(unreachable());
+  const gone = queue.add(photo());
+  await settle();
+  queue.remove(gone);
+  await settle();
+  assert.equal(gone.state, 'canceled');
+  assert.deepEqual(clock.waits.filter((ms) => ms === 1000), []);
+});
+
+test('a bucket that is not there is waited for longer than one that is', async () => {
+  const { world, clock, queue } = start();
+  const asked = [];
+  let there = false;
+  world.transport.away = async (url) => { asked.push(url); return !there; };
+  for (let i = 0; i < 20; i++) world.scripts.put.push(new PutError(0, ''));
+  const item = queue.add(photo());
+  await settle();
+  for (let i = 0; i < 7; i++) await clock.pass(30_000);
+  assert.equal(item.state, 'waiting', 'after eight tries');
+  assert.deepEqual([...new Set(asked)], ['https://bucket.test/']);
+  there = true; // but it does not let this page in: no reason to wait
+  await clock.pass(30_000);
+  assert.equal(item.state, 'failed');
+  assert.equal(item.problem.code, 'bucket_unreachable');
+
+  there = false;
+  world.scripts.put.length = 0;
+  for (let i = 0; i < 30; i++) world.scripts.grant.push(unreachable());
+  queue.retry(item);
+  await settle();
+  for (let i = 0; i < 10; i++) await clock.pass(30_000);
+  assert.equal(item.state, 'waiting');
+  assert.equal(asked.at(-1), 'https://gate.test');
+  await clock.pass(30_000);
+  assert.equal(item.state, 'failed', 'twelve tries, and it is given up');
+});
+
+test('what is to be sent may be made of the file first', async () => {
+  const small = photo('small.jpg', 50);
+  const asked = [];
+  const { world, queue } = start({ prepare: async (file, l) => { asked.push([file.name, l.max_bytes]); return file.name === 'big.jpg' ? small : file; } });
+  const big = queue.add(photo('big.jpg', 5000));
+  const other = queue.add(photo('other.jpg', 60));
+  await settle();
+  assert.deepEqual(asked, [['big.jpg', 1000], ['other.jpg', 1000]]);
+  assert.deepEqual(world.bodies.map((b) => [b.filename, b.size]), [['small.jpg', 50], ['other.jpg', 60]]);
+  assert.equal(big.file.size, 5000);
+  assert.equal(big.bytes, small);
+  assert.equal(other.bytes, other.file);
+});
+
+/** Traces that note what is asked of them. */
+function notes(known = {}) {
+  const said = [];
+  const traces = {
+    claim: async ({ file }) => { said.push(`claim ${file.name}`); return known[file.name] ?? { place: file.name }; },
+    save: ({ place, id, bytes }) => { said.push(`save ${place} ${id} ${bytes?.size}`); },
+    drop: ({ place }) => { said.push(`drop ${place}`); },
+  };
+  return { said, traces: async () => traces };
+}
+
+test('a file leaves a trace until it has come to its end', async () => {
+  const { said, traces } = notes();
+  const { world, queue } = start({ traces });
+  const item = queue.add(photo());
+  await settle();
+  assert.deepEqual(said, ['claim cat.jpg', 'save cat.jpg 1 100', 'save cat.jpg 1 100']);
+  world.finish('1');
+  await settle();
+  assert.equal(said.at(-1), 'drop cat.jpg');
+  assert.equal(item.state, 'ready');
+
+  const rejected = queue.add(photo('a.pdf', 1, 'application/pdf'));
+  await settle();
+  assert.equal(rejected.state, 'rejected');
+  assert.equal(said.at(-1), 'drop a.pdf');
+  const failed = queue.add(photo('b.jpg'));
+  world.scripts.put.push(new PutError(400, 'Odd'));
+  await settle();
+  assert.equal(failed.state, 'failed');
+  assert.equal(said.at(-1), 'save b.jpg 2 100', 'what has failed may be tried again, by another page as well');
+  queue.forget(failed);
+  await settle();
+  assert.equal(said.at(-1), 'drop b.jpg');
+});
+
+test('a trace is gone on from: the server is asked before a byte is sent', async () => {
+  const facts = { name: 'cat.jpg', size: 100, type: 'image/jpeg', lastModified: 1 };
+  const { world, queue } = start({ traces: notes().traces });
+  const bytes = photo();
+  const grant = { method: 'POST', url: 'https://bucket.test/', fields: { key: '7' }, file_field: 'file' };
+  const trace = { place: 'x', id: '7', grant, until: new Date(Date.parse('2025-01-01T00:00:00Z') + world.clock.time + 600_000).toISOString(), skew: Date.parse('2025-01-01T00:00:00Z'), doubt: true, bytes };
+  const arrived = queue.add(facts, { ...trace });
+  await settle();
+  assert.deepEqual(world.calls, ['GET /limits?preset=', 'POST /uploads/7/complete', 'POST /uploads/7/complete', 'FOLLOW 7'], 'asked twice, sent never');
+  assert.equal(arrived.state, 'checking');
+
+  world.calls.length = 0;
+  world.scripts.complete.push(problem(409, 'not_arrived'));
+  queue.add(facts, { ...trace });
+  await settle();
+  assert.deepEqual(world.calls, ['POST /uploads/7/complete', 'PUT 7', 'POST /uploads/7/complete', 'FOLLOW 7'], 'by the grant it had');
+});
+
+test('a trace without bytes asks for the file, and goes on with it', async () => {
+  const { world, queue } = start();
+  world.method = 'MULTIPART';
+  const first = queue.add(photo('big.jpg', 55));
+  let kept;
+  world.scripts.put.push(() => { kept = { ...first }; }, () => undefined, () => undefined, ...Array.from({ length: 9 }, () => new PutError(400, 'Odd')));
+  await settle();
+  const { id, grant, until, skew } = kept;
+  const sent = world.bucket.get(id).size;
+  assert.ok(sent > 0 && sent < 6);
+
+  const later = start();
+  Object.assign(later.world, { bucket: world.bucket, bodies: world.bodies, granted: 1, method: 'MULTIPART' });
+  const item = later.queue.add({ name: 'big.jpg', size: 55, type: 'image/jpeg', lastModified: 0 }, { id, grant, until, skew, begun: true, doubt: true });
+  await settle();
+  assert.equal(item.state, 'failed');
+  assert.equal(item.problem.code, 'unreadable');
+  assert.deepEqual(later.world.calls.filter((c) => c.startsWith('PUT')), []);
+  later.queue.retry(item, photo('big.jpg', 55));
+  await settle();
+  assert.equal(item.state, 'checking');
+  assert.equal(later.world.calls.filter((c) => c.startsWith('PUT')).length, 6 - sent, 'only what the bucket lacks');
+});
+
+test('an upload of an earlier page that the server does not know is forgotten', async () => {
+  for (const status of [404, 410]) {
+    const { world, queue } = start();
+    world.scripts.complete.push(problem(status, 'not_found'));
+    const item = queue.add({ name: 'a.jpg', size: 1, type: 'image/jpeg', lastModified: 0 }, { id: '9', doubt: true });
+    await settle();
+    // Without its bytes nobody can send it anew.
+    assert.ok(item.state === 'canceled' || item.problem?.code === 'unreadable', item.state);
+  }
+});
+
+test('traces that fail harm nobody', async () => {
+  for (const traces of [async () => { throw new Error('no'); }, async () => ({ claim: async () => { throw new Error('no'); }, save() { throw new Error('no'); }, drop() { throw new Error('no'); } })]) {
+    const { world, queue } = start({ traces });
+    const item = queue.add(photo());
+    await settle();
+    world.finish('1');
+    await settle();
+    assert.equal(item.state, 'ready');
+  }
 });

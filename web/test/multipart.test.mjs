@@ -33,7 +33,7 @@ test('by PUT: as by a form', async () => {
   const item = queue.add(photo());
   await settle();
   world.finish('1');
-  assert.deepEqual(world.calls, ['GET /limits', 'POST /uploads', 'PUT 1', 'POST /uploads/1/complete', 'FOLLOW 1']);
+  assert.deepEqual(world.calls, ['GET /limits?preset=', 'POST /uploads', 'PUT 1', 'POST /uploads/1/complete', 'FOLLOW 1']);
   assert.equal(states(item), 'queued preparing uploading checking ready');
 });
 

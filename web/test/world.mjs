@@ -31,7 +31,7 @@ for (const [owner, name] of [[crypto.subtle, 'digest'], [Blob.prototype, 'arrayB
 
 /** Lets everything that can go on without the clock go on. */
 export const settle = async () => {
-  for (let quiet = 0; quiet < 20; quiet = out ? 0 : quiet + 1) await new Promise((done) => setImmediate(done));
+  for (let quiet = 0; quiet < 60; quiet = out ? 0 : quiet + 1) await new Promise((done) => setImmediate(done));
 };
 
 export class FakeClock {

@@ -1,0 +1,40 @@
+#!/bin/sh
+# What "postern setup" does, with the AWS command line. It may be run again: each
+# command sets what it is about, and replaces what was set before: rules and
+# statements that are not ours as well.
+# By hand: Set the CloudFront distribution up. setup touches the bucket and its keys, and no distribution.
+#   Origin: photos.s3.eu-central-1.amazonaws.com, with origin access control (signing behaviour "always", protocol sigv4), and no origin path.
+#   Behaviour images/*: redirect HTTP to HTTPS, GET and HEAD only, cache policy "CachingOptimized".
+#   Default behaviour: no access, or your site. incoming/ must never be an origin path of any behaviour.
+#   Response headers policy: X-Content-Type-Options nosniff; Content-Security-Policy "default-src 'none'; sandbox"; Cross-Origin-Resource-Policy cross-origin.
+#   Then set images_url to https://NAME.cloudfront.net/images in postern.yaml.
+set -eu
+bucket='photos'
+region='eu-central-1'
+s3() { aws --region "$region" s3api "$@"; }
+
+# The bucket.
+if ! s3 head-bucket --bucket "$bucket" >/dev/null 2>&1; then
+  s3 create-bucket --bucket "$bucket" --create-bucket-configuration LocationConstraint="$region"
+  s3 put-bucket-tagging --bucket "$bucket" --tagging '{"TagSet":[{"Key":"postern","Value":"setup"}]}'
+fi
+s3 put-public-access-block --bucket "$bucket" --public-access-block-configuration '{"BlockPublicAcls":true,"IgnorePublicAcls":true,"BlockPublicPolicy":true,"RestrictPublicBuckets":true}'
+s3 put-bucket-ownership-controls --bucket "$bucket" --ownership-controls '{"Rules":[{"ObjectOwnership":"BucketOwnerEnforced"}]}'
+s3 put-bucket-encryption --bucket "$bucket" --server-side-encryption-configuration '{"Rules":[{"ApplyServerSideEncryptionByDefault":{"SSEAlgorithm":"AES256"}}]}'
+s3 put-bucket-cors --bucket "$bucket" --cors-configuration '{"CORSRules":[{"AllowedHeaders":["content-type","content-md5","content-disposition","if-none-match","x-amz-checksum-sha256","x-amz-meta-postern"],"AllowedMethods":["POST","PUT"],"AllowedOrigins":["https://app.example","http://localhost:3000"],"ExposeHeaders":["ETag","Location","Retry-After","x-amz-request-id"],"ID":"postern","MaxAgeSeconds":3600}]}'
+s3 put-bucket-lifecycle-configuration --bucket "$bucket" --lifecycle-configuration '{"Rules":[{"Expiration":{"Days":1},"Filter":{"Prefix":"incoming/"},"ID":"postern-incoming","NoncurrentVersionExpiration":{"NoncurrentDays":1},"Status":"Enabled"},{"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":1},"Filter":{"Prefix":"incoming/"},"ID":"postern-parts","Status":"Enabled"}]}'
+s3 put-bucket-policy --bucket "$bucket" --policy '{"Version":"2012-10-17","Statement":[{"Sid":"PosternTLSOnly","Effect":"Deny","Principal":"*","Action":["s3:*"],"Resource":["arn:aws:s3:::photos","arn:aws:s3:::photos/*"],"Condition":{"Bool":{"aws:SecureTransport":["false"]}}},{"Sid":"PosternFreshSignature","Effect":"Deny","Principal":"*","Action":["s3:PutObject"],"Resource":["arn:aws:s3:::photos/incoming/*"],"Condition":{"NumericGreaterThan":{"s3:signatureAge":["3600000"]}}},{"Sid":"PosternSignatureV4","Effect":"Deny","Principal":"*","Action":["s3:PutObject"],"Resource":["arn:aws:s3:::photos/incoming/*"],"Condition":{"StringEquals":{"s3:signatureversion":["AWS"]}}},{"Sid":"PosternCloudFront","Effect":"Allow","Principal":{"Service":"cloudfront.amazonaws.com"},"Action":["s3:GetObject"],"Resource":["arn:aws:s3:::photos/images/*"],"Condition":{"StringEquals":{"aws:SourceArn":["arn:aws:cloudfront::123456789012:distribution/E1ABCDEF"]}}}]}'
+
+iam() { aws iam "$@"; }
+
+# Two users. A new key is printed once: put it into a credentials file.
+iam get-user --user-name 'site-signer' >/dev/null 2>&1 || iam create-user --user-name 'site-signer' --tags 'Key=postern,Value=setup'
+iam put-user-policy --user-name 'site-signer' --policy-name 'postern-signer' --policy-document '{"Version":"2012-10-17","Statement":[{"Sid":"PosternSign","Effect":"Allow","Action":["s3:PutObject","s3:AbortMultipartUpload","s3:ListMultipartUploadParts"],"Resource":["arn:aws:s3:::photos/incoming/*"]}]}'
+if [ -z "$(iam list-access-keys --user-name 'site-signer' --query 'AccessKeyMetadata[].AccessKeyId' --output text)" ]; then
+  iam create-access-key --user-name 'site-signer'
+fi
+iam get-user --user-name 'site-worker' >/dev/null 2>&1 || iam create-user --user-name 'site-worker' --tags 'Key=postern,Value=setup'
+iam put-user-policy --user-name 'site-worker' --policy-name 'postern-worker' --policy-document '{"Version":"2012-10-17","Statement":[{"Sid":"PosternCheck","Effect":"Allow","Action":["s3:GetObject","s3:DeleteObject","s3:AbortMultipartUpload","s3:ListMultipartUploadParts"],"Resource":["arn:aws:s3:::photos/incoming/*"]},{"Sid":"PosternServe","Effect":"Allow","Action":["s3:GetObject","s3:PutObject","s3:DeleteObject"],"Resource":["arn:aws:s3:::photos/images/*"]},{"Sid":"PosternSweep","Effect":"Allow","Action":["s3:ListBucket","s3:ListBucketMultipartUploads"],"Resource":["arn:aws:s3:::photos"]}]}'
+if [ -z "$(iam list-access-keys --user-name 'site-worker' --query 'AccessKeyMetadata[].AccessKeyId' --output text)" ]; then
+  iam create-access-key --user-name 'site-worker'
+fi
