@@ -24,7 +24,7 @@ func BenchmarkChild(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer d.Close() //nolint:errcheck // it says nothing
+	defer d.Close()
 	both := func(e Engine) (wall, cpu time.Duration) {
 		began, used := time.Now(), processorTime(b, d)
 		if _, err := e.Probe(src, p); err != nil {
