@@ -91,7 +91,7 @@ func replaceFolder(folder string, files map[string][]byte) error {
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(to, content, 0o644); err != nil { //nolint:gosec // a package is for everybody to read
+		if err := os.WriteFile(to, content, 0o644); err != nil {
 			return err
 		}
 	}
