@@ -295,7 +295,8 @@ func packageJSON(version string) ([]byte, error) {
 		"<postern-upload>: photos straight from the browser into your S3 bucket.",
 		[]string{"upload", "s3", "image", "custom-element", "web-component"},
 		"Apache-2.0", "module",
-		[]string{"./postern.js"}, exports, "./types/index.d.ts",
+		[]string{"./postern.js"},
+		exports, "./types/index.d.ts",
 		[]string{"*.js", "lang", "types"},
 	})
 	return b.Bytes(), err
