@@ -122,24 +122,35 @@ func packageScripts(web string) (map[string][]byte, error) {
 		if slices.Contains(elsewhere, source) || strings.HasPrefix(source, "lang/") {
 			continue
 		}
-		o := options(web)
-		o.EntryPoints = []string{filepath.Join("src", source)}
-		o.Plugins = append(o.Plugins, later, below)
-		out, err := build(o)
+		out, err := packageScript(web, source)
 		if err != nil {
 			return nil, err
 		}
 		files[file] = out
 	}
+	var err error
+	files["element.js"], err = packageScript(web, "element.ts")
+	return files, err
+}
+
+func packageScript(web, source string) ([]byte, error) {
 	o := options(web)
-	o.EntryPoints = []string{filepath.Join("src", "element.ts")}
+	o.EntryPoints = []string{filepath.Join("src", source)}
 	o.Plugins = append(o.Plugins, later, below)
-	out, err := build(o)
-	if err != nil {
-		return nil, err
+	if source == "image.ts" {
+		// It runs as a worker too, by its own address. Where a bundler puts it
+		// that may be nobody's address or the whole application's, so it brings
+		// what the worker runs: itself.
+		worker := o
+		worker.MinifyWhitespace, worker.MinifyIdentifiers, worker.MinifySyntax = true, true, true
+		text, err := build(worker)
+		if err != nil {
+			return nil, err
+		}
+		o.Define = map[string]string{"import.meta.url": "workerURL"}
+		o.Banner = map[string]string{"js": "const workerURL = URL.createObjectURL(new Blob([" + quote(string(text)) + `], { type: "text/javascript" }));`}
 	}
-	files["element.js"] = out
-	return files, nil
+	return build(o)
 }
 
 // below leaves the entries that another one imports where they are.

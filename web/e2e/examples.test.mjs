@@ -42,7 +42,7 @@ async function compile(folder) {
   return join(cache, 'main.ts');
 }
 
-/** A server with what was bundled, and a page for it. */
+/** A server with what was bundled in a folder, and a page for each: /react/ and /vue/. */
 async function serve(folder) {
   let gate;
   const server = http.createServer(async (r, w) => {
@@ -56,7 +56,7 @@ async function serve(folder) {
     for await (const some of r) body += some;
     w.setHeader('content-type', 'text/html; charset=utf-8');
     w.end(`<!doctype html><html lang="en"><meta charset="utf-8"><title>Somebody's application</title><link rel="icon" href="data:,">
-${r.method === 'POST' ? `<pre id="posted">${body.replace(/&/g, '&amp;')}</pre>` : `<div id="app" data-gate="${gate}" data-lang="${searchParams.get('lang') ?? 'en'}"></div><script type="module" src="/main.js"></script>`}`);
+${r.method === 'POST' ? `<pre id="posted">${body.replace(/&/g, '&amp;')}</pre>` : `<div id="app" data-gate="${gate}" data-lang="${searchParams.get('lang') ?? 'en'}"></div><script type="module" src="main.js"></script>`}`);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -70,31 +70,39 @@ ${r.method === 'POST' ? `<pre id="posted">${body.replace(/&/g, '&amp;')}</pre>` 
   };
 }
 
-for (const [name, { entry, flags }] of Object.entries({
+const bundles = {
   react: { entry: (folder) => join(folder, 'main.tsx'), flags: ['--splitting', '--jsx=automatic', '--jsx-dev'] },
   vue: { entry: compile, flags: ['--define:__VUE_OPTIONS_API__=false', '--define:__VUE_PROD_DEVTOOLS__=false', '--define:__VUE_PROD_HYDRATION_MISMATCH_DETAILS__=false'] },
-})) {
-  describe(`examples/${name}`, { skip, timeout: 120_000 }, () => {
-    let gate;
-    let app;
-    let bundle;
-    before(async () => {
-      bundle = await mkdtemp(join(tmpdir(), 'postern-examples-'));
-      await run('go', ['run', '-C', build, '.', '-npm', join(examples, 'node_modules', 'postern-upload')]);
+};
+
+describe('examples', { skip, timeout: 240_000 }, () => {
+  let gate;
+  let app;
+  let folder;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'postern-examples-'));
+    await run('go', ['run', '-C', build, '.', '-npm', join(examples, 'node_modules', 'postern-upload')]);
+    for (const [name, { entry, flags }] of Object.entries(bundles)) {
       // Development builds: they warn of what they do not like.
       await run('go', ['run', '-C', build, 'github.com/evanw/esbuild/cmd/esbuild', '--log-level=warning', '--bundle', '--format=esm', '--target=es2022',
-        '--define:process.env.NODE_ENV="development"', '--entry-names=main', `--outdir=${bundle}`, ...flags, await entry(join(examples, name))]);
-      app = await serve(bundle);
-      gate = await open({ args: ['--origin', app.url] });
-      app.with(gate.url.replace(/\/$/, ''));
-    });
-    after(async () => {
-      await gate?.close();
-      app?.close();
-      if (bundle) await rm(bundle, { recursive: true });
-    });
+        '--define:process.env.NODE_ENV="development"', '--entry-names=main', `--outdir=${join(folder, name)}`, ...flags, await entry(join(examples, name))]);
+    }
+    app = await serve(folder);
+    gate = await open({ args: ['--origin', app.url] });
+    app.with(gate.url.replace(/\/$/, ''));
+  });
+  after(async () => {
+    await gate?.close();
+    app?.close();
+    if (folder) await rm(folder, { recursive: true });
+  });
 
-    async function go(t, path = '/') {
+  test('the wrapper for React has the types of the element', async () => {
+    await run(join(here, '..', 'node_modules', '.bin', 'tsc'), ['-p', join(examples, 'react')]);
+  });
+
+  for (const name of Object.keys(bundles)) describe(name, () => {
+    async function go(t, query = '') {
       const context = await gate.browser.newContext();
       t.after(() => context.close());
       const page = await context.newPage();
@@ -105,7 +113,7 @@ for (const [name, { entry, flags }] of Object.entries({
       });
       const requests = await wire(page);
       const sent = (method, path) => [...requests.values()].filter((r) => r.method === method && r.url.startsWith(gate.url) && path.test(new URL(r.url).pathname));
-      await page.goto(app.url + path);
+      await page.goto(`${app.url}/${name}/${query}`);
       await page.getByText(/\d+ MB/).waitFor();
       return { page, faults, sent };
     }
@@ -209,7 +217,7 @@ for (const [name, { entry, flags }] of Object.entries({
     });
 
     test('its method can be called, and it speaks the language that the application asks for', async (t) => {
-      const { page, faults } = await go(t, '/?lang=de');
+      const { page, faults } = await go(t, '?lang=de');
       await page.getByRole('button', { name: 'Fotos auswählen' }).waitFor();
       await slow(page, 40_000);
       await give(page, await photo(gate, 'way.jpg', { width: 1200, height: 900, noise: 90 }));
@@ -223,4 +231,4 @@ for (const [name, { entry, flags }] of Object.entries({
       assert.deepEqual(faults, []);
     });
   });
-}
+});
