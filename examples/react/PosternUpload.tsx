@@ -1,10 +1,10 @@
 // <postern-upload> as a component of React 19; README.md says what to change for 18.
 
-import { createElement, useImperativeHandle, useLayoutEffect, useRef, type ReactNode, type Ref } from 'react';
+import { createElement, useEffect, useImperativeHandle, useLayoutEffect, useRef, type ReactNode, type Ref } from 'react';
 import type { AcceptEvent, DoneEvent, FaultEvent, PosternUpload as Element, ProgressEvent } from 'postern-upload';
 import 'postern-upload';
 
-/** Attributes are as in docs/element.md; but for these four they are read when it is mounted: multiple, required, disabled, name. */
+/** Attributes are as in docs/element.md: multiple, required and disabled may change, the others are read when it is mounted. */
 export interface Props {
   endpoint: string;
   preset?: string; name?: string; resume?: string; id?: string; class?: string; lang?: string; maxSide?: number;
@@ -31,6 +31,7 @@ export function PosternUpload({ metadata, onAccept, onProgress, onDone, onError,
     told.current = `${now}`;
     onChange?.(now);
   };
+  useEffect(look); // what came while it was not looked at
   return createElement('postern-upload', {
     // React would set properties of these names, which are for reading or are methods.
     // In upper case there are none, and an attribute's name has no case.

@@ -216,12 +216,15 @@ describe('examples', { skip, timeout: 240_000 }, () => {
       assert.deepEqual(faults, []);
     });
 
-    test('its method can be called, and it speaks the language that the application asks for', async (t) => {
+    test('its methods can be called, it speaks the language that the application asks for, and has its worker', async (t) => {
       const { page, faults } = await go(t, '?lang=de');
       await page.getByRole('button', { name: 'Fotos auswählen' }).waitFor();
       await slow(page, 40_000);
       await give(page, await photo(gate, 'way.jpg', { width: 1200, height: 900, noise: 90 }));
       await row(page, 'way.jpg').getByText(/Wird hochgeladen, [1-9]/).waitFor();
+      // In parts or in one file: its picture is drawn by a worker.
+      await row(page, 'way.jpg').locator('canvas[data-drawn]').waitFor({ state: 'attached' });
+      assert.equal(page.workers().length, 1);
       await page.getByRole('button', { name: 'Hold' }).click();
       await row(page, 'way.jpg').getByText('Angehalten').waitFor();
       await slow(page, 0);
