@@ -7,7 +7,7 @@ import 'postern-upload';
 /** Attributes are as in docs/element.md: multiple, required and disabled may change, the others are read when it is mounted. */
 export interface Props {
   endpoint: string;
-  preset?: string; name?: string; resume?: string; id?: string; class?: string; lang?: string; maxSide?: number;
+  preset?: string; name?: string; keep?: string; id?: string; class?: string; lang?: string; maxSide?: number;
   multiple?: boolean; required?: boolean; disabled?: boolean; sortable?: boolean; camera?: boolean; directory?: boolean; wholePage?: boolean;
   metadata?: Record<string, string>;
   onAccept?(e: AcceptEvent): void;
@@ -33,7 +33,7 @@ export function PosternUpload({ metadata, onAccept, onProgress, onDone, onError,
   };
   useEffect(look); // what came while it was not looked at
   return createElement('postern-upload', {
-    // React would set properties of these names, which are for reading or are methods.
+    // React would set properties of these names, which are for reading.
     // In upper case there are none, and an attribute's name has no case.
     ...Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name.replace(/[A-Z]/g, '-$&').toUpperCase(), value])),
     ref: own,

@@ -20,7 +20,7 @@ function Post({ gate, lang }: { gate: string; lang: string }) {
       <label htmlFor="photos">Photos</label>
       {open && (
         <PosternUpload
-          ref={upload} id="photos" name="photos" endpoint={gate} lang={lang} resume="off" multiple required sortable disabled={locked}
+          ref={upload} id="photos" name="photos" endpoint={gate} lang={lang} keep="off" multiple required sortable disabled={locked}
           metadata={{ album: '42' }}
           onAccept={(e) => e.detail.file.name.startsWith('secret') && e.preventDefault()}
           onProgress={(e) => say(`${e.detail.item.file.name}: ${e.detail.state}`)}

@@ -153,7 +153,7 @@ describe('examples', { skip, timeout: 240_000 }, () => {
       const { page, faults } = await go(t);
       assert.deepEqual(await page.evaluate(() => {
         const u = document.querySelector('postern-upload');
-        return ['name', 'resume', 'multiple', 'required', 'sortable', 'disabled', 'preset', 'metadata'].map((n) => u.getAttribute(n)).concat(typeof u.resume, u.multiple);
+        return ['name', 'keep', 'multiple', 'required', 'sortable', 'disabled', 'preset', 'metadata'].map((n) => u.getAttribute(n)).concat(typeof u.resume, u.multiple);
       }), ['photos', 'off', '', '', '', null, null, null, 'function', true]);
 
       await choose(page, [await photo(gate, 'secret.jpg'), await photo(gate, 'a.jpg'), await photo(gate, 'b.jpg')]);
