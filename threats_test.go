@@ -389,10 +389,10 @@ func TestThreat40_Enumeration(t *testing.T) {
 // Threat 24: a signed URL lives an hour at most, is not kept by caches, and is in
 // no log.
 func TestThreat24_SignedURLs(t *testing.T) {
-	var log lockedBuffer
-	g := start(t, posterntest.Config{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+	var said lockedBuffer
+	g := start(t, posterntest.Config{Logger: slog.New(slog.NewJSONHandler(&said, nil))})
 	up := g.Wait(t, g.Upload(t, "p.jpg", "image/jpeg", small(24)).ID)
-	h, err := postern.NewHandler(g.Service, postern.HandlerConfig{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+	h, err := postern.NewHandler(g.Service, postern.HandlerConfig{Logger: slog.New(slog.NewJSONHandler(&said, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -409,13 +409,13 @@ func TestThreat24_SignedURLs(t *testing.T) {
 	if w.Header().Get("Cache-Control") != "private, no-store" {
 		t.Errorf("caches may keep it: %q", w.Header().Get("Cache-Control"))
 	}
-	said := log.String()
+	logged := said.String()
 	for _, secret := range []string{signature, "X-Amz-Signature", "of-somebody-else"} {
-		if strings.Contains(said, secret) {
+		if strings.Contains(logged, secret) {
 			t.Errorf("the log says %q", secret)
 		}
 	}
-	if !strings.Contains(said, "/images/") {
+	if !strings.Contains(logged, "/images/") {
 		t.Error("the request is not in the log at all")
 	}
 	if _, err := postern.CheckPresets([]postern.Preset{{Name: "long", Life: time.Hour + time.Second}}); err == nil {
