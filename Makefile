@@ -13,7 +13,7 @@ test: ## everything, with what it needs installed: Go, Node and real Chromium
 clients: ## stock S3 clients (Go, Python, Node, curl) against the built bucket
 	bash .ci/clients
 
-compat: ## other people's upload clients (Uppy, Rails, plain forms) in real Chromium against the built gate
+compat: ## other people's upload clients (Uppy, Rails, plain forms) and frameworks (React, Vue) in real Chromium against the built gate
 	bash .ci/compat
 
 oracle: ## our assumptions about S3, asked of versitygw and MinIO as well; the first run builds both (20 min)

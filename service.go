@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"postern.example/postern/sigv4"
@@ -206,6 +205,7 @@ func (s *Service) arrive(ctx context.Context, t *Ticket, o Object) (Upload, bool
 	}
 	if fresh {
 		s.stats.arrived.Add(1)
+		s.stats.bytes.Add(o.Size)
 		s.Changed(t.ID)
 		select {
 		case s.arrivals <- struct{}{}:
@@ -285,32 +285,4 @@ func (s *Service) Remove(ctx context.Context, principal string, id ID) error {
 	default:
 	}
 	return nil
-}
-
-// Stats is what a Service has counted since it was made.
-type Stats struct {
-	Granted   int64 // grants signed
-	Arrived   int64 // uploads noted as stored
-	Ready     int64
-	Rejected  int64
-	Failed    int64
-	Removed   int64
-	Replays   int64 // objects swept because their upload was settled
-	Foreign   int64 // objects swept because no valid ticket explains them
-	Aborted   int64 // uploads in parts given up: expired, cancelled or not what was announced
-	BodyBytes int64 // bytes of request bodies read by the handler
-}
-
-type counters struct {
-	granted, arrived, ready, rejected, failed, removed, replays, foreign, aborted, bodyBytes atomic.Int64
-}
-
-// Stats returns the counters.
-func (s *Service) Stats() Stats {
-	c := &s.stats
-	return Stats{
-		Granted: c.granted.Load(), Arrived: c.arrived.Load(), Ready: c.ready.Load(), Rejected: c.rejected.Load(),
-		Failed: c.failed.Load(), Removed: c.removed.Load(), Replays: c.replays.Load(), Foreign: c.foreign.Load(),
-		Aborted: c.aborted.Load(), BodyBytes: c.bodyBytes.Load(),
-	}
 }

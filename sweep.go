@@ -114,5 +114,6 @@ func (s *Service) Settled(u *Upload) {
 	case Failed:
 		s.stats.failed.Add(1)
 	}
+	s.stats.settled(u)
 	s.Changed(u.ID)
 }

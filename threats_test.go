@@ -8,10 +8,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -379,6 +383,72 @@ func TestThreat40_Enumeration(t *testing.T) {
 		if res.StatusCode != 404 {
 			t.Errorf("GET %s: %d", path, res.StatusCode)
 		}
+	}
+}
+
+// Threat 24: a signed URL lives an hour at most, is not kept by caches, and is in
+// no log.
+func TestThreat24_SignedURLs(t *testing.T) {
+	var said lockedBuffer
+	g := start(t, posterntest.Config{Logger: slog.New(slog.NewJSONHandler(&said, nil))})
+	up := g.Wait(t, g.Upload(t, "p.jpg", "image/jpeg", small(24)).ID)
+	h, err := postern.NewHandler(g.Service, postern.HandlerConfig{Logger: slog.New(slog.NewJSONHandler(&said, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/images/"+up.ID+"/thumb?X-Amz-Signature=of-somebody-else", nil))
+	to, err := url.Parse(w.Header().Get("Location"))
+	if err != nil || w.Code != http.StatusFound {
+		t.Fatalf("%d, %v", w.Code, err)
+	}
+	signature := to.Query().Get("X-Amz-Signature")
+	if life, err := strconv.Atoi(to.Query().Get("X-Amz-Expires")); err != nil || life > 3600 || signature == "" {
+		t.Errorf("expires %q", to.Query().Get("X-Amz-Expires"))
+	}
+	if w.Header().Get("Cache-Control") != "private, no-store" {
+		t.Errorf("caches may keep it: %q", w.Header().Get("Cache-Control"))
+	}
+	logged := said.String()
+	for _, secret := range []string{signature, "X-Amz-Signature", "of-somebody-else"} {
+		if strings.Contains(logged, secret) {
+			t.Errorf("the log says %q", secret)
+		}
+	}
+	if !strings.Contains(logged, "/images/") {
+		t.Error("the request is not in the log at all")
+	}
+	if _, err := postern.CheckPresets([]postern.Preset{{Name: "long", Life: time.Hour + time.Second}}); err == nil {
+		t.Error("a grant of more than an hour is allowed")
+	}
+}
+
+// Threat 39: a picture has the sizes of its preset, and nobody can ask for more.
+func TestThreat39_OnlyNamedVariants(t *testing.T) {
+	g := start(t, posterntest.Config{})
+	up := g.Wait(t, g.Upload(t, "p.jpg", "image/jpeg", small(39)).ID)
+	for _, path := range []string{"/thumb2", "/4096", "/thumb?w=4096", "/thumb@2x", "/original", "/THUMB"} {
+		res, err := g.HTTP.Get(g.URL + "/images/" + up.ID + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if strings.Contains(path, "?") {
+			// What is asked for beside the name changes nothing.
+			if plain, _ := g.Image(t, g.URL+"/images/"+up.ID+"/thumb"); res.StatusCode != http.StatusOK || !bytes.Equal(b, plain) {
+				t.Errorf("GET %s: %d, another picture", path, res.StatusCode)
+			}
+		} else if res.StatusCode != http.StatusNotFound {
+			t.Errorf("GET %s: %d", path, res.StatusCode)
+		}
+	}
+	before := g.Service.Stats()
+	for range 100 {
+		g.Image(t, g.URL+"/images/"+up.ID+"/thumb")
+	}
+	if after := g.Service.Stats(); after.Ready != before.Ready || after.Arrived != before.Arrived {
+		t.Error("showing a picture made something")
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"postern.example/postern"
 )
 
 // metrics is what /metrics answers. The parts count for themselves; they are
@@ -69,6 +71,18 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe sends nothing: which metrics there are depends on the parts.
 func (c *counts) Describe(chan<- *prometheus.Desc) {}
 
+// waits is the time from an upload's arrival to its final state.
+func waits(w postern.Waits) prometheus.Metric {
+	buckets := map[float64]uint64{}
+	var all uint64
+	for i, bound := range postern.WaitBounds() {
+		all += uint64(w.Counts[i]) //nolint:gosec // never below 0
+		buckets[bound.Seconds()] = all
+	}
+	all += uint64(w.Counts[len(w.Counts)-1]) //nolint:gosec // never below 0
+	return prometheus.MustNewConstHistogram(desc("upload_wait_seconds", "Time from an upload's arrival to its final state."), all, w.Sum.Seconds(), buckets)
+}
+
 // backlogTime bounds how long a scrape waits for the records.
 const backlogTime = 2 * time.Second
 
@@ -88,6 +102,12 @@ func (c *counts) Collect(out chan<- prometheus.Metric) {
 	count(uploads, s.Rejected, "rejected")
 	count(uploads, s.Failed, "failed")
 	count(uploads, s.Removed, "removed")
+	count(desc("uploaded_bytes_total", "Bytes of the uploads that arrived."), s.Bytes)
+	problems := desc("upload_problems_total", "Uploads that were rejected or failed, by their problem.", "code")
+	for code, n := range s.Problems {
+		count(problems, n, string(code))
+	}
+	out <- waits(s.Waits)
 	swept := desc("swept_objects_total", "Objects deleted by the sweep, by reason.", "reason")
 	count(swept, s.Replays, "replay")
 	count(swept, s.Foreign, "foreign")

@@ -33,7 +33,7 @@ func elementPage(web string) ([]byte, error) {
 	}
 	// Its neighbours are files of the repository, which the gate does not serve.
 	html := body.String()
-	for _, name := range []string{"protocol", "compat", "pictures"} {
+	for _, name := range []string{"protocol", "compat", "pictures", "../examples/react", "../examples/vue"} {
 		html = strings.NewReplacer(`<a href="`+name+`.md">`, `<a title="docs/`+name+`.md">`, `<a href="`+name+`">`, `<a title="docs/`+name+`">`).Replace(html)
 	}
 	html = strings.NewReplacer("<table>", `<div class="wide" tabindex="0"><table>`, "</table>", "</table></div>").Replace(html)

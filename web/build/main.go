@@ -4,6 +4,8 @@
 //	go run -C web/build .          writes web/dist (go generate ./web does this)
 //	go run -C web/build . -check   fails when web/dist is not what src makes
 //	go run -C web/build . -tests   writes web/.cache/*.mjs for node --test
+//	go run -C web/build . -npm FOLDER [-version v1.2.3]
+//	                               writes the package for npm; needs npm ci --prefix web
 package main
 
 import (
@@ -62,11 +64,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 	f.SetOutput(stderr)
 	check := f.Bool("check", false, "compare dist with what src makes, write nothing")
 	tests := f.Bool("tests", false, "write .cache/*.mjs for node --test")
+	npm := f.String("npm", "", "write the package for npm into this `folder`")
+	version := f.String("version", "", "the package's version, as postern version says it; 0.0.0 without one")
 	if err := f.Parse(args); err != nil {
 		return 2
 	}
 	var err error
 	switch {
+	case *npm != "":
+		if err = writePackage("..", *npm, *version); err == nil {
+			err = packed(*npm, stdout)
+		}
 	case *tests:
 		err = buildTests("..")
 	case *check:

@@ -14,8 +14,8 @@ describe('going on', { skip }, () => {
       '/': '<postern-upload name="photos" preset="photos" multiple></postern-upload>',
       '/parts': '<postern-upload name="photos" preset="parts" multiple></postern-upload>',
       '/parts/2': '<postern-upload name="photos" preset="parts" multiple></postern-upload>',
-      '/parts/eve': '<postern-upload name="photos" preset="parts" multiple resume="eve"></postern-upload>',
-      '/parts/off': '<postern-upload name="photos" preset="parts" multiple resume="off"></postern-upload>',
+      '/parts/eve': '<postern-upload name="photos" preset="parts" multiple keep="eve"></postern-upload>',
+      '/parts/off': '<postern-upload name="photos" preset="parts" multiple keep="off"></postern-upload>',
     });
     bucket = await troubled();
     const max_bytes = 200e6;

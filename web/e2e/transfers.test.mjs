@@ -183,7 +183,7 @@ describe('in parts', { skip }, () => {
     await hand.waitFor();
     assert.match(await hand.locator('.say').innerText(), /^The bucket refused it: /);
     const arrived = new Set(seen(requests, 'PUT').filter((r) => r.status === 200).map((r) => new URL(r.url).searchParams.get('partNumber')));
-    assert.equal(arrived.size, 2);
+    assert.ok(arrived.size, 'what the others were sending is given up as well, perhaps before it was through');
     bucket.fail(0);
     await ended(page);
     const from = bucket.puts.length;
@@ -192,8 +192,8 @@ describe('in parts', { skip }, () => {
     assert.equal(problem, undefined);
     assert.equal(upload.state, 'ready');
     const sent = bucket.puts.slice(from);
-    assert.equal(sent.length, 1);
-    assert.ok(!arrived.has(sent[0]));
+    assert.ok(sent.length > 0 && sent.length <= 3 - arrived.size, `${sent}`);
+    assert.ok(!sent.some((n) => arrived.has(n)), `${sent}`);
     assert.equal(seen(requests, 'GET', '/parts').length, 1);
   });
 });

@@ -43,7 +43,7 @@ const underway = ({ state }: Item): boolean => !settled(state) && state !== 'che
 
 /**
  * The upload element. Attributes: endpoint (where the API is; where the script
- * came from, if left out), preset, resume, whole-page (takes drops and pastes
+ * came from, if left out), preset, keep, whole-page (takes drops and pastes
  * anywhere), directory, camera, sortable, max-side, all read when it is
  * connected; multiple, name, required, disabled. docs/element.md says what each
  * does. As part of a form its value is the ids of the uploads that are ready, in
@@ -235,7 +235,7 @@ export class PosternUpload extends HTMLElement {
     const element = this;
     const { endpoint } = this;
     const preset = this.getAttribute('preset') ?? undefined;
-    const scope = this.getAttribute('resume') ?? '';
+    const scope = this.getAttribute('keep') ?? '';
     const off = scope === 'off';
     // Notes of what is under way, which the next page goes on from.
     const notes = (): Promise<Notes> => (this.#notes ??= import('./resume.ts').then((m) => new m.Notes([scope, endpoint, preset, location.pathname, this.name, this.id].join('\n'))));
