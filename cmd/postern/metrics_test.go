@@ -34,7 +34,7 @@ func TestMetrics_Funnel(t *testing.T) {
 	var stdout, stderr lines
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"postern", "serve", "--listen", "127.0.0.1:0", "--bucket-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, strings.NewReader(""), &stdout, &stderr, noEnv)
+		code <- run(ctx, []string{"postern", "serve", "--listen", "127.0.0.1:0", "--bucket-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, strings.NewReader(""), &stdout, &stderr, noEnv, children)
 	}()
 	t.Cleanup(func() {
 		cancel()
