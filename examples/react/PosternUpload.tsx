@@ -1,6 +1,6 @@
 // <postern-upload> as a component of React 19; README.md says what to change for 18.
 
-import { createElement, useEffect, useImperativeHandle, useLayoutEffect, useRef, type ReactNode, type Ref } from 'react';
+import { createElement, useImperativeHandle, useLayoutEffect, useRef, type ReactNode, type Ref } from 'react';
 import type { AcceptEvent, DoneEvent, FaultEvent, PosternUpload as Element, ProgressEvent } from 'postern-upload';
 import 'postern-upload';
 
@@ -22,25 +22,17 @@ export interface Props {
 
 export function PosternUpload({ metadata, onAccept, onProgress, onDone, onError, onChange, ref, children, ...attributes }: Props): ReactNode {
   const own = useRef<Element>(null);
-  const told = useRef('');
   useImperativeHandle(ref, () => own.current as Element, []);
   useLayoutEffect(() => void (own.current!.metadata = metadata), [metadata]);
-  const look = (): void => {
-    const now = own.current?.value;
-    if (!now || told.current === `${now}`) return;
-    told.current = `${now}`;
-    onChange?.(now);
-  };
-  useEffect(look); // what came while it was not looked at
   return createElement('postern-upload', {
     // React would set properties of these names, which are for reading.
     // In upper case there are none, and an attribute's name has no case.
     ...Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name.replace(/[A-Z]/g, '-$&').toUpperCase(), value])),
     ref: own,
     'onpostern-accept': onAccept,
-    'onpostern-progress': (e: ProgressEvent) => (onProgress?.(e), look()),
-    'onpostern-done': (e: DoneEvent) => (onDone?.(e), look()),
+    'onpostern-progress': onProgress,
+    'onpostern-done': onDone,
     'onpostern-error': onError,
-    onClick: look, onKeyDown: look, onDragEnd: look, // rows go and move by these
+    onchange: () => onChange?.((own.current as Element).value),
   }, children);
 }

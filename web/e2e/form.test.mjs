@@ -109,6 +109,10 @@ describe('in a form', { skip }, () => {
 
   test('in the order of the list: by the keyboard, by a button, by dragging', async (t) => {
     const page = await go(t, '/sorted');
+    await page.evaluate(() => {
+      globalThis.changes = [];
+      document.querySelector('form').addEventListener('change', (e) => globalThis.changes.push(e.target.value.length));
+    });
     for (const name of ['a.jpg', 'b.jpg', 'c.jpg']) {
       await give(page, await photo(gate, name));
       await ready(page, name).waitFor();
@@ -125,6 +129,9 @@ describe('in a form', { skip }, () => {
     assert.deepEqual(await names(), ['a.jpg', 'c.jpg', 'b.jpg']);
     await row(page, 'b.jpg').locator('.name').dragTo(row(page, 'a.jpg').locator('.name'), { targetPosition: { x: 5, y: 2 } });
     assert.deepEqual(await names(), ['b.jpg', 'a.jpg', 'c.jpg']);
+    await row(page, 'c.jpg').getByRole('button', { name: 'Remove c.jpg' }).click();
+    // Three became ready, four moves, one went.
+    assert.deepEqual(await page.evaluate(() => globalThis.changes), [1, 2, 3, 3, 3, 3, 3, 2]);
     const ids = await page.evaluate(() => document.querySelector('postern-upload').value);
     await page.getByRole('button', { name: 'Post' }).click();
     await page.locator('#posted').waitFor();

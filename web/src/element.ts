@@ -66,6 +66,8 @@ export class PosternUpload extends HTMLElement {
   #ears: AbortController | undefined;
   #notes: Promise<Notes> | undefined;
   #many: Many | undefined;
+  /** The value as it was last told. */
+  #was = '';
   /** Uploads of this batch that are ready and off the list. */
   #gone = 0;
 
@@ -155,7 +157,7 @@ export class PosternUpload extends HTMLElement {
       if (added && !this.multiple) break;
       if (!this.#emit('postern-accept', { file })) continue;
       if (!(++added % 16)) await new Promise((go) => setTimeout(go));
-      const lost = this.items.find(({ problem, file: f }) => problem?.code === 'unreadable' && f.name === file.name && f.size === file.size);
+      const lost = this.items.find(({ problem, file: f }) => problem?.code === 'unreadable' && f.name + f.size === file.name + file.size);
       if (lost) {
         this.#queue?.retry(lost, file);
         continue;
@@ -435,6 +437,9 @@ export class PosternUpload extends HTMLElement {
     this.#many?.draw(v);
     const form = new FormData();
     if (name) for (const id of value) form.append(name, id);
+    const ids = `${value}`;
+    if (ids !== this.#was && this.isConnected) this.dispatchEvent(new Event('change', { bubbles: true }));
+    this.#was = ids;
     this.#inner.setFormValue(form, JSON.stringify(ready.map(({ id, file: { name, size, type } }) => ({ id, name, size, type }))));
     const fault = busy ? v.say('busy') : done.some(({ problem }) => problem) ? v.say('failed') : '';
     const missing = !fault && this.hasAttribute('required') && !ready.length;
