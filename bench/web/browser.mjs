@@ -7,14 +7,13 @@ import { chromium } from 'playwright-core';
 
 const chrome = process.env.CHROMIUM || ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
-/** Starts a browser that has no renderer but those that are needed. */
+/** Starts a browser. */
 export function openBrowser() {
   return chromium.launch({
     executablePath: chrome,
     // Whoever stops us has us clean up, see main.mjs.
     handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-      '--disable-features=SpareRendererForSitePerProcess'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
 }
 
@@ -48,41 +47,65 @@ export async function visit(browser, url) {
   };
 }
 
-const pss = async (pid) => {
-  // One that has just ended has no memory.
+/** Seconds of processor time that a browser has used, all its processes together. */
+export async function processor(browser) {
+  const cdp = await browser.newBrowserCDPSession();
+  const { processInfo } = await cdp.send('SystemInfo.getProcessInfo');
+  await cdp.detach();
+  return processInfo.reduce((sum, p) => sum + p.cpuTime, 0);
+}
+
+/** Bytes of a process's proportional set; none when it has ended. */
+async function pss(pid) {
   const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '');
   return Number(/^Pss: +(\d+) kB$/m.exec(rollup)?.[1] ?? 0) * 1024;
-};
+}
 
-/** Follows the memory of a browser's renderers: bytes of PSS, all of them together. */
-export async function weigh(browser) {
+/**
+ * Follows the renderer of the page in which files are added from here on. Chromium
+ * keeps others in reserve, so all are weighed; which it was, the trace tells by
+ * the mark that the page sets (watch.js).
+ */
+export async function follow(browser) {
+  const every = 200; // ms; each look holds a renderer up for a millisecond or two
   const cdp = await browser.newBrowserCDPSession();
-  const every = 200; // ms; each look holds the renderer up for a millisecond or two
-  let peak = 0;
-  let stopped = false;
+  const weighed = new Map(); // pid → bytes
   const look = async () => {
     const { processInfo } = await cdp.send('SystemInfo.getProcessInfo');
-    const each = await Promise.all(processInfo.filter((p) => p.type === 'renderer').map((p) => pss(p.id)));
-    const sum = each.reduce((a, b) => a + b, 0);
-    peak = Math.max(peak, sum);
-    return sum;
+    for (const { id: pid, type } of processInfo) {
+      if (type !== 'renderer') continue;
+      if (!weighed.has(pid)) weighed.set(pid, []);
+      weighed.get(pid).push(await pss(pid));
+    }
   };
-  const before = await look();
-  if (!before) throw new Error('the memory of the renderer cannot be read from /proc');
+  await browser.startTracing(undefined, { categories: ['toplevel', 'blink.user_timing'] });
+  let stopped = false;
   const looking = (async () => {
     while (!stopped) {
       await look();
       await new Promise((go) => { setTimeout(go, every); });
     }
+    await look();
   })();
+  looking.catch(() => {}); // heard at the end
   return {
-    /** Ends it: what there was before, now, and at most. */
+    /**
+     * Ends it: bytes of PSS before, after and at most, and the most processor
+     * time of one task of the main thread, in ms.
+     */
     async end() {
       stopped = true;
       await looking;
-      const after = await look();
-      await cdp.detach();
-      return { before, after, peak };
+      const { traceEvents } = JSON.parse(await browser.stopTracing());
+      const { pid, ts } = traceEvents.find((e) => e.name === 'files added');
+      // On Linux the main thread has the process's own number. The first task
+      // began a little before the mark.
+      const tasks = traceEvents.filter((e) => e.name.endsWith('RunTask') && e.pid === pid && e.tid === pid && e.ts + e.dur >= ts);
+      const sizes = weighed.get(pid);
+      return {
+        memory: { before: sizes[0], after: sizes.at(-1), peak: Math.max(...sizes) },
+        busiest: Math.max(0, ...tasks.map((e) => e.tdur ?? 0)) / 1000,
+      };
     },
   };
 }

@@ -76,13 +76,13 @@ async function measureThroughput(site) {
   const promises = [];
   for (const load of loads) {
     const files = await make(folder, load);
-    const rates = Object.fromEntries(load.ways.map((w) => [w, []]));
+    const sent = Object.fromEntries(load.ways.map((w) => [w, []]));
     await inTurns(load.ways, rounds + 1, async (way, round) => {
-      const rate = await send(browser, site, gate, way, load, files);
-      if (round > 0) rates[way].push(rate); // the first warms up
+      const one = await send(browser, site, gate, way, load, files);
+      if (round > 0) sent[way].push(one); // the first warms up
     });
     await Promise.all(files.map((f) => rm(f)));
-    promises.push(...reportThroughput(load.name, rates));
+    promises.push(...reportThroughput(load.name, sent));
   }
   await close();
   await stop();

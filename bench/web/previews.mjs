@@ -1,7 +1,7 @@
 // 200 photos of twelve megapixels added at once, and none of them sent: the
 // element beside Uppy Dashboard, each time in a browser of its own.
 
-import { openBrowser, visit, weigh } from './browser.mjs';
+import { follow, openBrowser, visit } from './browser.mjs';
 
 export const pages = ['element', 'uppy'];
 
@@ -11,10 +11,10 @@ export async function preview(site, page, files, closing) {
   const close = closing.add(() => browser.close());
   try {
     const visitor = await visit(browser, site.page(page, { endpoint: site.held, pictures: '' }));
-    const scale = await weigh(browser);
+    const renderer = await follow(browser);
     await visitor.add(files);
     const seen = await visitor.ask('pictures');
-    return { ...seen, memory: await scale.end() };
+    return { ...seen, ...(await renderer.end()) };
   } finally {
     await close();
   }

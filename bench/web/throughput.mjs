@@ -1,7 +1,7 @@
 // Files sent through the element beside a bare XMLHttpRequest that does the
 // same, in turns, in one browser, to one gate with its embedded bucket.
 
-import { visit } from './browser.mjs';
+import { processor, visit } from './browser.mjs';
 import { MiB, noise } from './gate.mjs';
 
 export const ways = {
@@ -18,15 +18,20 @@ export const loads = [
 
 export const make = (folder, { file, count, size }) => noise(folder, file, count, size);
 
-/** MiB per second, from the moment files are in the input to the bucket's last answer. */
+/**
+ * Sends the files of a load. Gives MiB per second, from the moment files are in
+ * the input to the bucket's last answer, and the processor time of the browser.
+ */
 export async function send(browser, site, gate, way, { count, size }, files) {
   const { page, query } = ways[way];
   const visitor = await visit(browser, site.page(page, { endpoint: gate.url, preset: gate.preset, ...query }));
   try {
+    const before = await processor(browser);
     await visitor.add(files);
     const { ms, ids } = await visitor.ask('arrived', count);
+    const used = await processor(browser) - before;
     await gate.discard(ids);
-    return count * size / MiB / (ms / 1000);
+    return { rate: count * size / MiB / (ms / 1000), used };
   } finally {
     await visitor.close();
   }

@@ -87,6 +87,7 @@ globalThis.watch = (() => {
       view = how;
       view.input.addEventListener('change', () => {
         added = now();
+        performance.mark('files added'); // for the trace, see browser.mjs
         if (!new URLSearchParams(location.search).has('pictures')) return;
         frames();
         void looks();
