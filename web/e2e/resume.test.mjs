@@ -82,6 +82,8 @@ describe('going on', { skip }, () => {
     assert.ok(sent.length <= count + 3, `${sent.length} parts for ${count}: ${sent}`);
     assert.ok(sent.length < 2 * count);
     assert.equal((await uploads()).filter((u) => u.filename === 'again.png').length, 1, 'nothing doubled');
+    // A page that holds a lock is not kept by browsers for going back to it.
+    await until('the lock is given back', async () => !(await second.evaluate(async () => (await navigator.locks.query()).held.length)));
     assert.deepEqual(await second.evaluate(() => document.querySelector('postern-upload').value.length), 1);
 
     await second.reload();
@@ -126,6 +128,23 @@ describe('going on', { skip }, () => {
     await state(first, 'mine.png', 'ready').waitFor();
     assert.equal(await rows(second).count(), 0);
     assert.equal((await uploads()).filter((u) => u.filename === 'mine.png').length, 1);
+  });
+
+  test('two pages that are opened at once, as after a crash: one of them goes on', async (t) => {
+    const context = await someone(t);
+    bucket.slow(1_500_000);
+    const first = await visit(context, '/parts');
+    await give(first, await heavy('crash.png'));
+    await until('it is noted', () => first.evaluate(() => !!localStorage.postern));
+    await first.close();
+    const pages = await Promise.all([1, 2, 3].map(() => visit(context, '/parts')));
+    const having = async () => (await Promise.all(pages.map((p) => rows(p).count()))).reduce((a, b) => a + b, 0);
+    await until('one of them has it', async () => (await having()) > 0);
+    for (const p of pages) await p.evaluate(() => navigator.locks.request('postern', () => undefined)); // each has had its turn
+    assert.equal(await having(), 1);
+    bucket.slow(0);
+    await until('it is ready', async () => (await uploads()).some((u) => u.filename === 'crash.png' && u.state === 'ready'));
+    assert.equal((await uploads()).filter((u) => u.filename === 'crash.png').length, 1);
   });
 
   test('too large to be kept: it is asked for again, and goes on where it was', async (t) => {

@@ -37,14 +37,24 @@ const flag = 'postern'; // in localStorage: there are notes, so look
 const page = `postern ${crypto.randomUUID?.()}`;
 const locks = globalThis.navigator?.locks;
 
-/** Held until the page is gone. */
-const held = new Promise<void>((done) => {
-  if (!locks) return;
-  void locks.request(page, () => {
-    done();
-    return new Promise(() => undefined);
-  });
-});
+let held: Promise<void> | undefined;
+let free: (() => void) | undefined;
+
+/** Resolves once this page has its lock, which tells others that it lives. */
+const hold = (): Promise<void> =>
+  (held ??= new Promise((done) => {
+    void locks.request(page, () => {
+      done();
+      return new Promise<void>((go) => (free = go));
+    });
+  }));
+
+/** A page that holds a lock cannot be kept for going back to it. */
+const release = (): void => {
+  if (mine.size || !free) return;
+  free();
+  held = free = undefined;
+};
 
 let opened: Promise<IDBDatabase> | undefined;
 const open = (): Promise<IDBDatabase> =>
@@ -57,7 +67,7 @@ const open = (): Promise<IDBDatabase> =>
 
 /** One transaction; resolves with what work returned once it is durable. */
 async function notes<T>(work: (s: IDBObjectStore, give: (v: T) => void) => void): Promise<T> {
-  await held;
+  await hold();
   const t = (await open()).transaction('files', 'readwrite');
   return new Promise((done, fail) => {
     let value: T;
@@ -104,9 +114,17 @@ export class Notes implements Traces {
   /** What pages that are gone have left, which is this page's from now on. */
   async recall(): Promise<{ file: File | FileFacts; trace: Partial<Trace> }[]> {
     if (!locks) return [];
-    await held;
+    await hold();
+    // One page at a time: several may be opened at once, as after a crash.
+    const left = await locks.request('postern', () => this.#inherit()).catch((): Note[] => []);
+    for (const n of left) mine.set(n.place, n);
+    release();
+    return left.sort((a, b) => a.at - b.at).map((n) => ({ file: n.trace ? n.facts : (n.bytes ?? n.facts), trace: known(n) }));
+  }
+
+  async #inherit(): Promise<Note[]> {
     const living = await alive();
-    const left = await notes<Note[]>((s, give) => {
+    return notes((s, give) => {
       const all = s.getAll() as IDBRequest<Note[]>;
       all.onsuccess = () => {
         const ours: Note[] = [];
@@ -123,10 +141,6 @@ export class Notes implements Traces {
         give(ours);
       };
     });
-    return left.sort((a, b) => a.at - b.at).map((n) => {
-      mine.set(n.place, n);
-      return { file: n.trace ? n.facts : (n.bytes ?? n.facts), trace: known(n) };
-    });
   }
 
   /** A database that does not answer keeps no upload waiting. */
@@ -137,13 +151,16 @@ export class Notes implements Traces {
     mine.set(place, note);
     const late = new Promise<Partial<Trace> | undefined>((done) => setTimeout(done, soon));
     const trace = await Promise.race([this.#look(note, file).catch(() => undefined), late]);
-    if (!trace && mine.get(place) === note) mine.delete(place);
+    if (!trace && mine.get(place) === note) {
+      mine.delete(place);
+      release();
+    }
     return trace ?? {};
   }
 
   /** What is known of a file; undefined, when it is another page's. */
   async #look(note: Note, file: File | FileFacts): Promise<Partial<Trace> | undefined> {
-    await held;
+    await hold();
     const living = await alive();
     const before = await notes<Note | undefined>((s, give) => {
       const r = s.get(note.place) as IDBRequest<Note | undefined>;
@@ -169,6 +186,6 @@ export class Notes implements Traces {
 
   drop({ place }: Traced): void {
     if (!place || !mine.delete(place)) return;
-    void notes((s) => s.delete(place)).catch(() => undefined);
+    void notes((s) => s.delete(place)).catch(() => undefined).then(release);
   }
 }
