@@ -144,7 +144,7 @@ describe('faults', { skip }, () => {
     await hold.click();
     await state(page, 'all-1.jpg', 'paused').waitFor();
     await state(page, 'all-2.jpg', 'paused').waitFor();
-    assert.equal(await hold.innerText(), 'Resume');
+    await hold.getByText('Resume').waitFor();
     assert.equal(await page.locator('postern-upload .all progress').getAttribute('aria-label'), 'Photos');
     bucket.slow(0);
     await hold.click();

@@ -256,7 +256,7 @@ export class PosternUpload extends HTMLElement {
     queue.addEventListener('state', (e) => this.#changed((e as ItemEvent).item));
     queue.addEventListener('progress', (e) => {
       this.#draw((e as ItemEvent).item);
-      this.#sums();
+      this.#many?.draw(this.#voice);
     });
     this.#queue = queue;
     void queue.limits().then((l) => {

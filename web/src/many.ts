@@ -16,6 +16,7 @@ export class Many {
   readonly #hold: HTMLButtonElement = button('plain', () => (this.#paused ? this.#element.resume() : this.#element.pause()));
   readonly #all: HTMLElement = h('div', { className: 'all' }, this.#sum, this.#bar, this.#hold);
   #voice: Voice | undefined;
+  #due = 0;
   #spoken = 0;
   #speaking: ReturnType<typeof setTimeout> | undefined;
 
@@ -37,8 +38,14 @@ export class Many {
     return !!all.length && all.every(({ state }) => state === 'paused');
   }
 
+  /** Shows the sum of all, in the next frame: there are many events in one. */
   draw(v: Voice): void {
     this.#voice = v;
+    if (!this.#due) this.#due = requestAnimationFrame(() => this.#show(v));
+  }
+
+  #show(v: Voice): void {
+    this.#due = 0;
     const { items } = this.#element;
     const done = items.filter(({ state }) => settled(state)).length;
     let bytes = 0;

@@ -322,11 +322,14 @@ test('cancel while others have all connections', async () => {
   const items = Array.from({ length: 3 }, () => queue.add(photo()));
   await settle();
   assert.equal(world.sending, 6);
+  // Which of them was granted first is a matter of hashing.
+  const of = (item) => sent(world).filter((c) => c.startsWith(`PUT ${item.id}/`)).length;
+  const before = of(items[2]);
   queue.remove(items[2]);
   go();
   await settle();
   assert.deepEqual(items.map((i) => i.state), ['checking', 'checking', 'canceled']);
-  assert.equal(sent(world).filter((c) => c.startsWith('PUT 3/')).length, 0);
+  assert.equal(of(items[2]), before, 'no part of it is begun any more');
 });
 
 test('what the server gave up is begun anew by a retry', async () => {
