@@ -26,11 +26,17 @@ func main() {
 }
 
 func mainCode(children gate.Children) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	// Once the first signal has been seen the second one has its usual effect:
-	// the process ends at once, whatever it is waiting for.
-	context.AfterFunc(ctx, stop)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		// The second one has its usual effect: the process ends at once, whatever it
+		// is waiting for. This comes before anybody hears of the first.
+		signal.Reset(os.Interrupt, syscall.SIGTERM)
+		stop()
+	}()
 	return run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr, os.Getenv, children)
 }
 
