@@ -174,8 +174,9 @@ describe('in parts', { skip }, () => {
 
   test('given up, then tried again by hand: only what the bucket lacks is sent', async (t) => {
     const { page } = await visit(t, gate);
-    // Back-off of half a minute is for people, not for tests.
-    await page.evaluate(() => { Math.random = () => 0.001; });
+    // Back-off of half a minute is for people, not for tests. The parts that go well
+    // have three seconds, until the third one is given up.
+    await page.evaluate(() => { Math.random = () => 0.2; });
     const requests = await wire(page);
     bucket.fail(1000, 2);
     await addNoise(page, 'hand.png', 2400, 1800);
