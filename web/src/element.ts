@@ -435,12 +435,13 @@ export class PosternUpload extends HTMLElement {
     const busy = done.length < items.length;
     this.#mark('busy', busy);
     this.#many?.draw(v);
-    const form = new FormData();
-    if (name) for (const id of value) form.append(name, id);
-    const ids = `${value}`;
-    if (ids !== this.#was && this.isConnected) this.dispatchEvent(new Event('change', { bubbles: true }));
-    this.#was = ids;
-    this.#inner.setFormValue(form, JSON.stringify(ready.map(({ id, file: { name, size, type } }) => ({ id, name, size, type }))));
+    if (`${value}` !== this.#was) {
+      this.#was = `${value}`;
+      const form = new FormData();
+      if (name) for (const id of value) form.append(name, id);
+      this.#inner.setFormValue(form, JSON.stringify(ready.map(({ id, file: { name, size, type } }) => ({ id, name, size, type }))));
+      if (this.isConnected) this.dispatchEvent(new Event('change', { bubbles: true }));
+    }
     const fault = busy ? v.say('busy') : done.some(({ problem }) => problem) ? v.say('failed') : '';
     const missing = !fault && this.hasAttribute('required') && !ready.length;
     this.#inner.setValidity({ customError: !!fault, valueMissing: missing }, fault || v.say('pick'), this.#pick);
