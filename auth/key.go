@@ -105,8 +105,8 @@ func (k *Key) check() error {
 	return nil
 }
 
-// principal owns what the key uploads for itself.
-func (k *Key) principal() string { return keyNamespace + k.Owner }
+// Principal owns what the key uploads for itself.
+func (k *Key) Principal() string { return keyNamespace + k.Owner }
 
 // What the file of keys looks like.
 type keyFileJSON struct {

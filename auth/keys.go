@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,10 +65,13 @@ func NewKeys(c KeysConfig) (*Keys, error) {
 	return k, err
 }
 
-// Count returns how many keys there are.
-func (k *Keys) Count() int {
-	keys, _ := k.current()
-	return len(keys)
+// List returns the keys as they are now; none while the file cannot be read.
+func (k *Keys) List() []Key {
+	keys, err := k.current()
+	if err != nil {
+		return nil
+	}
+	return slices.Clone(keys)
 }
 
 // current returns the keys as the file has them now. Looking whether it was
@@ -144,7 +148,7 @@ func (k *Keys) Identify(r *http.Request) (postern.Identity, bool, error) {
 	if err != nil || !found {
 		return postern.Identity{}, found, err
 	}
-	who := postern.Identity{Principal: key.principal(), Presets: key.Presets, Limits: key.Limits}
+	who := postern.Identity{Principal: key.Principal(), Presets: key.Presets, Limits: key.Limits}
 	switch user := r.Header.Values(PrincipalHeader); {
 	case len(user) > 1:
 		return postern.Identity{}, true, postern.ErrBadRequest.With("There are two %s headers.", PrincipalHeader)
@@ -156,9 +160,9 @@ func (k *Keys) Identify(r *http.Request) (postern.Identity, bool, error) {
 
 // userPrincipal is the principal of one of the key's users.
 func (k *Key) userPrincipal(user string) (string, error) {
-	p := k.principal() + "/" + user
+	p := k.Principal() + "/" + user
 	if user == "" || usable(p) != nil {
-		e := postern.ErrBadRequest.With("The principal must have 1 to %d bytes and no control characters.", postern.MaxPrincipal-len(k.principal())-1)
+		e := postern.ErrBadRequest.With("The principal must have 1 to %d bytes and no control characters.", postern.MaxPrincipal-len(k.Principal())-1)
 		e.Field = "principal"
 		return "", e
 	}

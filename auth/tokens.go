@@ -205,7 +205,7 @@ func (t *Tokens) make(key *Key, in *issueJSON) (x *token, user string, err error
 		life = time.Duration(*in.ExpiresIn) * time.Second
 	}
 	x.expires = t.now().UTC().Add(life).Truncate(time.Second)
-	preset, err := t.service.PresetFor(postern.Identity{Principal: key.principal(), Presets: key.Presets, Limits: key.Limits}, in.Preset)
+	preset, err := t.service.PresetFor(postern.Identity{Principal: key.Principal(), Presets: key.Presets, Limits: key.Limits}, in.Preset)
 	if err != nil {
 		return nil, "", err
 	}
