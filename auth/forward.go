@@ -160,8 +160,12 @@ func nearby(host string) bool {
 	return err == nil && ip.Unmap().IsPrivate()
 }
 
-// Identify implements [Kind].
+// Identify implements [Kind]. A request with an Authorization header that your
+// application is not shown is not its to judge, whatever else is in it.
 func (f *Forward) Identify(r *http.Request) (postern.Identity, bool, error) {
+	if _, shown := r.Header["Authorization"]; shown && !slices.Contains(f.headers, "Authorization") {
+		return postern.Identity{}, false, nil
+	}
 	passed := f.passed(r)
 	if len(passed) == 0 {
 		return postern.Identity{}, false, nil

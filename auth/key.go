@@ -94,6 +94,8 @@ func (k *Key) check() error {
 		return fmt.Errorf("key owner %q: must be 1 to 32 of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit", k.Owner)
 	case k.Limits.MaxBytes < 0:
 		return fmt.Errorf("key %q: the limit must be a number of bytes, 1 or more", k.Name)
+	case k.Made.Year() < 1 || k.Made.Year() > 9999: // which cannot be written
+		return fmt.Errorf("key %q: it was not made in that year", k.Name)
 	case k.Presets != nil && len(k.Presets) == 0:
 		return fmt.Errorf("key %q: it could upload by no preset", k.Name)
 	}
@@ -147,7 +149,7 @@ func ParseKeys(text []byte) ([]Key, error) {
 	seen := map[string]bool{}
 	for i, x := range f.Keys {
 		k := &keys[i]
-		*k = Key{Name: x.Name, Owner: x.Owner, Presets: x.Presets, Limits: postern.Limits{MaxBytes: x.MaxBytes}, Made: x.Made}
+		*k = Key{Name: x.Name, Owner: x.Owner, Presets: x.Presets, Limits: postern.Limits{MaxBytes: x.MaxBytes}, Made: x.Made.UTC()}
 		if err := k.check(); err != nil {
 			return nil, fmt.Errorf("parse keys: %w", err)
 		}
