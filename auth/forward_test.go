@@ -107,7 +107,7 @@ func TestForward(t *testing.T) {
 
 	// What is passed on, and what is not.
 	r := withCookie(`secret=1; session="q u"; session=s1; tracking=2`)
-	for name, v := range map[string]string{"X-User-Key": "k", "Authorization": "Bearer hush", "X-Forwarded-User": "root", "Postern-Principal": "root", "User-Agent": "browser", "Origin": "https://app.example"} {
+	for name, v := range map[string]string{"X-User-Key": "k", "Proxy-Authorization": "hush", "X-Forwarded-User": "root", "Postern-Principal": "root", "User-Agent": "browser", "Origin": "https://app.example"} {
 		r.Header.Set(name, v)
 	}
 	a.say(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Postern-Principal", "carol") })
@@ -122,6 +122,28 @@ func TestForward(t *testing.T) {
 		if !slices.Contains([]string{"X-User-Key", "Cookie", "User-Agent", "Accept-Encoding"}, name) {
 			t.Errorf("%s was passed on", name)
 		}
+	}
+}
+
+// An Authorization header is the application's to judge if it is shown that.
+func TestForward_Authorization(t *testing.T) {
+	a := newApp(t)
+	a.say(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "Basic YWxpY2U6eA==" {
+			w.Header().Set("Postern-Principal", "alice")
+		} else {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	f := a.forward(t, func(c *auth.ForwardConfig) { c.Headers = []string{"authorization"} })
+	r := withCookie("session=s1")
+	r.SetBasicAuth("alice", "x")
+	if who, err := asked(f, r); err != nil || who.Principal != "alice" {
+		t.Errorf("%+v, %v", who, err)
+	}
+	r.SetBasicAuth("alice", "y")
+	if _, err := asked(f, r); !errors.Is(err, postern.ErrUnauthenticated) {
+		t.Error(err)
 	}
 }
 
