@@ -162,11 +162,11 @@ func TestAppendGrantIsGrant(t *testing.T) {
 				})
 			}
 			whole, appending := service(), service()
-			g, err := whole.Grant(t.Context(), Anonymous, c.request)
+			g, err := whole.Grant(t.Context(), As(Anonymous), c.request)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, id, err := appending.appendGrant(t.Context(), []byte("before"), new(draft), Anonymous, &c.request)
+			got, id, err := appending.appendGrant(t.Context(), []byte("before"), new(draft), &Identity{Principal: Anonymous}, &c.request)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -182,7 +182,7 @@ func TestAppendGrantIsGrant(t *testing.T) {
 
 func TestAppendGrantRefuses(t *testing.T) {
 	s := signingService(t, nil)
-	got, _, err := s.appendGrant(t.Context(), nil, new(draft), Anonymous, &Request{Type: "text/plain"})
+	got, _, err := s.appendGrant(t.Context(), nil, new(draft), &Identity{Principal: Anonymous}, &Request{Type: "text/plain"})
 	if !errors.Is(err, ErrTypeNotAllowed) || len(got) != 0 {
 		t.Errorf("appendGrant = %q, %v", got, err)
 	}

@@ -3,6 +3,7 @@ package postern
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -24,7 +25,7 @@ type Edge struct {
 	// documents. Nil: a problem document (RFC 9457).
 	Tell func(w http.ResponseWriter, r *http.Request, e *Error, p Problem)
 	// AllowHeaders are what pages of named origins may send; default
-	// content-type and [TicketRequestHeader].
+	// content-type, [TicketRequestHeader] and authorization.
 	AllowHeaders []string
 	// MaxBody bounds a request's body, in bytes; default 16 KiB.
 	MaxBody int64
@@ -32,14 +33,14 @@ type Edge struct {
 	// in them.
 	SecretPaths bool
 
-	s         *Service
-	base      string
-	origins   []string
-	hosts     []string
-	principal func(*http.Request) (string, error)
-	log       *slog.Logger
-	cross     *http.CrossOriginProtection
-	mux       *http.ServeMux
+	s       *Service
+	base    string
+	origins []string
+	hosts   []string
+	auth    Authenticator
+	log     *slog.Logger
+	cross   *http.CrossOriginProtection
+	mux     *http.ServeMux
 }
 
 // TicketRequestHeader carries the ticket of an upload in parts where a request
@@ -50,20 +51,25 @@ const TicketRequestHeader = "Postern-Ticket"
 const defaultMaxBody = 16 << 10
 
 // NewEdge makes an Edge without routes, or says which part of c is unusable.
-// Of c it takes BaseURL, Origins, Principal, Hosts and Logger.
+// Of c it takes BaseURL, Origins, Principal or Auth, Hosts and Logger.
 func NewEdge(s *Service, c HandlerConfig) (*Edge, error) {
 	e := &Edge{
-		AllowHeaders: []string{"content-type", strings.ToLower(TicketRequestHeader)},
+		AllowHeaders: []string{"content-type", strings.ToLower(TicketRequestHeader), "authorization"},
 		MaxBody:      defaultMaxBody,
 
-		s: s, base: strings.TrimSuffix(c.BaseURL, "/"), origins: c.Origins, hosts: c.Hosts, principal: c.Principal,
+		s: s, base: strings.TrimSuffix(c.BaseURL, "/"), origins: c.Origins, hosts: c.Hosts, auth: c.Auth,
 		log: c.Logger, cross: http.NewCrossOriginProtection(), mux: http.NewServeMux(),
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	if e.principal == nil {
-		e.principal = func(*http.Request) (string, error) { return Anonymous, nil }
+	switch {
+	case c.Auth != nil && c.Principal != nil:
+		return nil, errors.New("there are both Principal and Auth; one says who asks")
+	case c.Principal != nil:
+		e.auth = principalOnly(c.Principal)
+	case c.Auth == nil:
+		e.auth = principalOnly(anybody)
 	}
 	for _, o := range c.Origins {
 		if err := e.cross.AddTrustedOrigin(o); err != nil {
@@ -88,14 +94,19 @@ func (e *Edge) Handle(pattern string, f func(http.ResponseWriter, *http.Request)
 }
 
 // HandleAs routes a pattern to f, which needs to know who asks. What it answers
-// is not to be kept by caches.
-func (e *Edge) HandleAs(pattern string, f func(w http.ResponseWriter, r *http.Request, principal string) error) {
+// is not to be kept by caches, and not for pages of other sites: some protocols
+// ask for a grant by GET, to which a browser adds its cookies wherever it
+// comes from.
+func (e *Edge) HandleAs(pattern string, f func(w http.ResponseWriter, r *http.Request, who Identity) error) {
 	e.Handle(pattern, func(w http.ResponseWriter, r *http.Request) error {
-		who, err := e.principal(r)
+		if e.elsewhere(r) {
+			return ErrCrossOrigin.With("Pages of other sites may not do this here.")
+		}
+		who, err := e.auth.Authenticate(r)
 		if err != nil {
 			return err
 		}
-		if who == "" || len(who) > MaxPrincipal {
+		if who.Principal == "" || len(who.Principal) > MaxPrincipal {
 			return ErrInternal.Because(errPrincipal)
 		}
 		w.(*exchange).set("Cache-Control", "no-store")
@@ -182,10 +193,24 @@ func (e *Edge) guard(x *exchange, r *http.Request) error {
 	return nil
 }
 
+// elsewhere reports whether a browser says that a page of another origin, which
+// was not named, made it send r. Following a link is not meant: that is how
+// people come to a form.
+func (e *Edge) elsewhere(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+		return false
+	}
+	return r.Header.Get("Sec-Fetch-Mode") != "navigate" && !slices.Contains(e.origins, r.Header.Get("Origin"))
+}
+
 // fail tells err, unless the answer has begun.
 func (e *Edge) fail(x *exchange, r *http.Request, err error) {
 	problem, row := ProblemOf(err)
 	x.code, x.cause = row.Code, problem.Err
+	if row.Status == http.StatusUnauthorized && x.status == 0 {
+		x.Header().Set("WWW-Authenticate", challenge(row.Code)) // RFC 9110, section 11.6.1
+	}
 	switch {
 	case x.status != 0:
 	case e.Tell != nil:
@@ -195,6 +220,14 @@ func (e *Edge) fail(x *exchange, r *http.Request, err error) {
 		x.forget()
 		x.problem(problem, row)
 	}
+}
+
+// challenge says by RFC 6750, section 3, what would be accepted.
+func challenge(c Code) string {
+	if c == ErrCredentialInvalid.Code {
+		return `Bearer error="invalid_token"`
+	}
+	return "Bearer"
 }
 
 func hostName(host string) string {

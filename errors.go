@@ -67,22 +67,25 @@ func (e *Error) Because(cause error) *Error {
 // Sentinels, one for each code. Compare with [errors.Is]; add words with With.
 var (
 	// Faults of a request.
-	ErrBadRequest       = &Error{Code: "bad_request"}
-	ErrMediaType        = &Error{Code: "json_required"}
-	ErrMethod           = &Error{Code: "method_not_allowed"}
-	ErrCrossOrigin      = &Error{Code: "cross_origin"}
-	ErrUnauthenticated  = &Error{Code: "unauthenticated"}
-	ErrNotFound         = &Error{Code: "not_found"}
-	ErrNotArrived       = &Error{Code: "not_arrived"}
-	ErrPresetUnknown    = &Error{Code: "preset_unknown"}
-	ErrInvalidFilename  = &Error{Code: "invalid_filename"}
-	ErrInvalidMetadata  = &Error{Code: "invalid_metadata"}
-	ErrInvalidHash      = &Error{Code: "invalid_sha256"}
-	ErrSizeRequired     = &Error{Code: "size_required"}
-	ErrTransfer         = &Error{Code: "transfer_unavailable"}
-	ErrGrantExpired     = &Error{Code: "grant_expired"}
-	ErrSizeMismatch     = &Error{Code: "size_mismatch"}
-	ErrCredentialExpiry = &Error{Code: "credential_expiring"}
+	ErrBadRequest        = &Error{Code: "bad_request"}
+	ErrMediaType         = &Error{Code: "json_required"}
+	ErrMethod            = &Error{Code: "method_not_allowed"}
+	ErrCrossOrigin       = &Error{Code: "cross_origin"}
+	ErrUnauthenticated   = &Error{Code: "unauthenticated"}
+	ErrCredentialInvalid = &Error{Code: "credential_invalid"}
+	ErrNotPermitted      = &Error{Code: "not_permitted"}
+	ErrTokenSpent        = &Error{Code: "token_spent"}
+	ErrNotFound          = &Error{Code: "not_found"}
+	ErrNotArrived        = &Error{Code: "not_arrived"}
+	ErrPresetUnknown     = &Error{Code: "preset_unknown"}
+	ErrInvalidFilename   = &Error{Code: "invalid_filename"}
+	ErrInvalidMetadata   = &Error{Code: "invalid_metadata"}
+	ErrInvalidHash       = &Error{Code: "invalid_sha256"}
+	ErrSizeRequired      = &Error{Code: "size_required"}
+	ErrTransfer          = &Error{Code: "transfer_unavailable"}
+	ErrGrantExpired      = &Error{Code: "grant_expired"}
+	ErrSizeMismatch      = &Error{Code: "size_mismatch"}
+	ErrCredentialExpiry  = &Error{Code: "credential_expiring"}
 
 	// Faults of a file: at the grant, or found by the check.
 	ErrTypeNotAllowed = &Error{Code: "type_not_allowed"}
@@ -102,6 +105,7 @@ var (
 	ErrProcessing         = &Error{Code: "processing_failed"}
 	ErrRecordsUnavailable = &Error{Code: "records_unavailable"}
 	ErrBucketUnavailable  = &Error{Code: "bucket_unavailable"}
+	ErrSignInUnavailable  = &Error{Code: "sign_in_unavailable"}
 	ErrInternal           = &Error{Code: "internal"}
 )
 
@@ -122,6 +126,9 @@ var problems = []Problem{
 	{ErrMethod.Code, http.StatusMethodNotAllowed, "This method is not allowed here"},
 	{ErrCrossOrigin.Code, http.StatusForbidden, "Requests from this origin are not allowed"},
 	{ErrUnauthenticated.Code, http.StatusUnauthorized, "Sign in first"},
+	{ErrCredentialInvalid.Code, http.StatusUnauthorized, "This key or token is not valid"},
+	{ErrNotPermitted.Code, http.StatusForbidden, "You may not do this"},
+	{ErrTokenSpent.Code, http.StatusForbidden, "The upload token is used up"},
 	{ErrNotFound.Code, http.StatusNotFound, "There is nothing here"},
 	{ErrNotArrived.Code, http.StatusConflict, "The file has not arrived"},
 	{ErrPresetUnknown.Code, http.StatusBadRequest, "There is no such preset"},
@@ -148,6 +155,7 @@ var problems = []Problem{
 	{ErrProcessing.Code, http.StatusInternalServerError, "The picture could not be processed"},
 	{ErrRecordsUnavailable.Code, http.StatusServiceUnavailable, "The records are not reachable"},
 	{ErrBucketUnavailable.Code, http.StatusServiceUnavailable, "The bucket is not reachable"},
+	{ErrSignInUnavailable.Code, http.StatusServiceUnavailable, "Signing in does not work at the moment"},
 	{ErrInternal.Code, http.StatusInternalServerError, "Something went wrong on the server"},
 }
 

@@ -100,10 +100,10 @@ func ExampleService_Grant() {
 		return
 	}
 	size := int64(26_000_000)
-	_, err = gate.Grant(context.Background(), "alice", postern.Request{Filename: "cat.jpg", Type: "image/jpeg", Size: &size})
+	_, err = gate.Grant(context.Background(), postern.As("alice"), postern.Request{Filename: "cat.jpg", Type: "image/jpeg", Size: &size})
 	fmt.Println(err)
 	size = 2_190_194
-	grant, err := gate.Grant(context.Background(), "alice", postern.Request{Filename: "cat.jpg", Type: "image/jpeg", Size: &size})
+	grant, err := gate.Grant(context.Background(), postern.As("alice"), postern.Request{Filename: "cat.jpg", Type: "image/jpeg", Size: &size})
 	fmt.Println(grant.Method, grant.URL, err)
 	// Output:
 	// too_large: The file has 26 MB; up to 25 MB are allowed.

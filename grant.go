@@ -88,15 +88,16 @@ const (
 	maxFields = 12
 )
 
-// Grant signs the permission for one upload by principal. It writes nothing
-// and calls nobody, but for an upload in parts, which the bucket has to name.
-// Errors: ErrPresetUnknown, ErrTypeNotAllowed, ErrEmpty, ErrTooSmall,
+// Grant signs the permission for one upload by who asks. It writes nothing and
+// calls nobody, but for an upload in parts, which the bucket has to name, and
+// for the Charge of an identity whose grants are counted.
+// Errors: ErrPresetUnknown, ErrNotPermitted, ErrTypeNotAllowed, ErrEmpty, ErrTooSmall,
 // ErrTooLarge, ErrInvalidFilename, ErrInvalidMetadata, ErrInvalidHash,
 // ErrSizeRequired, ErrTransfer, ErrBadRequest, ErrCredentialExpiry,
 // ErrBucketUnavailable.
-func (s *Service) Grant(ctx context.Context, principal string, r Request) (*Grant, error) {
+func (s *Service) Grant(ctx context.Context, who Identity, r Request) (*Grant, error) {
 	var p permission
-	if err := s.permit(ctx, &p, principal, &r); err != nil {
+	if err := s.permit(ctx, &p, &who, &r); err != nil {
 		return nil, err
 	}
 	return s.sign(ctx, &p, &r)
@@ -106,9 +107,9 @@ func (s *Service) Grant(ctx context.Context, principal string, r Request) (*Gran
 // /uploads. Of a form, which is what busy gates give all day, nothing is made
 // but the answer's text: its fields as strings of their own would cost as much
 // as signing them. TestAppendGrantIsGrant holds the two against each other.
-func (s *Service) appendGrant(ctx context.Context, b []byte, d *draft, principal string, r *Request) ([]byte, ID, error) {
+func (s *Service) appendGrant(ctx context.Context, b []byte, d *draft, who *Identity, r *Request) ([]byte, ID, error) {
 	p := &d.permission
-	if err := s.permit(ctx, p, principal, r); err != nil {
+	if err := s.permit(ctx, p, who, r); err != nil {
 		return b, "", err
 	}
 	if p.transfer == Put || p.transfer == Multi {
@@ -143,9 +144,9 @@ type draft struct {
 	conditions [maxConditions]sigv4.Condition
 }
 
-// permit fills in p for a request by principal.
-func (s *Service) permit(ctx context.Context, p *permission, principal string, r *Request) (err error) {
-	if p.preset, err = s.ticketFor(&p.ticket, principal, r); err != nil {
+// permit fills in p for a request by who asks, and charges them.
+func (s *Service) permit(ctx context.Context, p *permission, who *Identity, r *Request) (err error) {
+	if p.preset, err = s.ticketFor(&p.ticket, who, r); err != nil {
 		return err
 	}
 	if p.transfer, err = p.preset.transferFor(&s.target, r.Transfer, r.Size); err != nil {
@@ -162,11 +163,14 @@ func (s *Service) permit(ctx context.Context, p *permission, principal string, r
 		life = p.preset.MultipartLife.Truncate(time.Second) // its URLs are signed again and again
 	}
 	t := &p.ticket
-	if t.ID, err = s.keys.newID(p.now, life, principal, s.random); err != nil {
+	if t.ID, err = s.keys.newID(p.now, life, who.Principal, s.random); err != nil {
 		return ErrInternal.Because(err)
 	}
 	// Never later than the id says, which tells milliseconds.
 	t.Expires = time.UnixMilli(p.now.UnixMilli()).UTC().Add(life).Truncate(time.Second)
+	if who.Charge != nil {
+		return who.Charge(ctx)
+	}
 	return nil
 }
 
@@ -312,15 +316,15 @@ func (s *Service) grantPut(g *Grant, x *signing, r *Request) error {
 }
 
 // ticketFor holds a request against its preset, and fills in t.
-func (s *Service) ticketFor(t *Ticket, principal string, r *Request) (*Preset, error) {
-	p, err := s.preset(r.Preset)
+func (s *Service) ticketFor(t *Ticket, who *Identity, r *Request) (*Preset, error) {
+	p, err := s.presetFor(who, r.Preset)
 	if err != nil {
 		return p, err
 	}
-	if principal == "" || len(principal) > MaxPrincipal {
+	if who.Principal == "" || len(who.Principal) > MaxPrincipal {
 		return p, ErrInternal.Because(errPrincipal)
 	}
-	*t = Ticket{Preset: p.Name, Principal: principal, MinBytes: p.MinBytes, MaxBytes: p.MaxBytes, Metadata: r.Metadata}
+	*t = Ticket{Preset: p.Name, Principal: who.Principal, MinBytes: p.MinBytes, MaxBytes: p.MaxBytes, Metadata: r.Metadata}
 	if t.Filename, err = cleanFilename(r.Filename); err != nil {
 		return p, err
 	}

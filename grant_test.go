@@ -77,7 +77,7 @@ func TestGrantBindsEverything(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 500e6, time.UTC)
 	s := signingService(t, func(c *Config) { c.Now = func() time.Time { return now } })
 	hash := base64.StdEncoding.EncodeToString(make([]byte, 32))
-	g, err := s.Grant(t.Context(), "alice", Request{
+	g, err := s.Grant(t.Context(), As("alice"), Request{
 		Filename: "../a/cat.jpg", Type: "image/JPEG; charset=x", Size: size(12345), SHA256: hash, Metadata: map[string]string{"album": "42"},
 	})
 	if err != nil {
@@ -124,7 +124,7 @@ func TestGrantBindsEverything(t *testing.T) {
 
 func TestGrantWithoutSizeBindsThePresetsRange(t *testing.T) {
 	s := signingService(t, nil)
-	g, err := s.Grant(t.Context(), "alice", Request{Type: "image/png"})
+	g, err := s.Grant(t.Context(), As("alice"), Request{Type: "image/png"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestGrantRefusals(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := ok
 			c.change(&r)
-			_, err := s.Grant(t.Context(), "alice", r)
+			_, err := s.Grant(t.Context(), As("alice"), r)
 			var e *Error
 			if !errors.Is(err, c.want) || !errors.As(err, &e) {
 				t.Fatalf("got %v, want %s", err, c.want.Code)
@@ -185,7 +185,7 @@ func TestGrantRefusals(t *testing.T) {
 			}
 		})
 	}
-	if _, err := s.Grant(t.Context(), "alice", ok); err != nil {
+	if _, err := s.Grant(t.Context(), As("alice"), ok); err != nil {
 		t.Errorf("the request itself is fine: %v", err)
 	}
 	if got := s.Stats().Granted; got != 1 {
@@ -197,7 +197,7 @@ func TestGrantRefusals(t *testing.T) {
 func TestThreat04_KeysAreOurs(t *testing.T) {
 	s := signingService(t, nil)
 	for _, name := range []string{"../../m/x", `..\..\x`, "%2e%2e/x", strings.Repeat("é", 100), "\u202egpj.exe", "$$", "${filename}", "..", "/", ""} {
-		g, err := s.Grant(t.Context(), "alice", Request{Filename: name, Type: "image/png", Size: size(5)})
+		g, err := s.Grant(t.Context(), As("alice"), Request{Filename: name, Type: "image/png", Size: size(5)})
 		if err != nil {
 			t.Fatalf("%q: %v", name, err)
 		}
@@ -215,7 +215,7 @@ func TestThreat04_KeysAreOurs(t *testing.T) {
 func TestThreat05_PolicyInjection(t *testing.T) {
 	s := signingService(t, nil)
 	hostile := "\"]},{\"acl\":\"public-read\"}\\\u2028\u2029\xff"
-	g, err := s.Grant(t.Context(), hostile, Request{
+	g, err := s.Grant(t.Context(), As(hostile), Request{
 		Filename: `"]},{"acl":"public-read"}`, Type: "image/png", Size: size(5), Metadata: map[string]string{`"},{"`: "\"\\\u2028"},
 	})
 	if err != nil {
@@ -246,7 +246,7 @@ func TestThreat25_CredentialExpiry(t *testing.T) {
 		}
 	})
 	left = 90 * time.Second
-	g, err := s.Grant(t.Context(), "alice", Request{Type: "image/png"})
+	g, err := s.Grant(t.Context(), As("alice"), Request{Type: "image/png"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func TestThreat25_CredentialExpiry(t *testing.T) {
 	}
 	left = 5 * time.Second
 	var e *Error
-	if _, err := s.Grant(t.Context(), "alice", Request{Type: "image/png"}); !errors.As(err, &e) || e.Code != ErrCredentialExpiry.Code || e.RetryAfter == 0 {
+	if _, err := s.Grant(t.Context(), As("alice"), Request{Type: "image/png"}); !errors.As(err, &e) || e.Code != ErrCredentialExpiry.Code || e.RetryAfter == 0 {
 		t.Errorf("5 s before the credential's end: %v", err)
 	}
 }
@@ -266,11 +266,11 @@ func TestThreat25_CredentialExpiry(t *testing.T) {
 // Threat 34: a ticket speaks for its own upload only.
 func TestThreat34_AnotherUploadsTicket(t *testing.T) {
 	s := signingService(t, nil)
-	a, err := s.Grant(t.Context(), "alice", Request{Type: "image/png"})
+	a, err := s.Grant(t.Context(), As("alice"), Request{Type: "image/png"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := s.Grant(t.Context(), "alice", Request{Type: "image/png"})
+	b, err := s.Grant(t.Context(), As("alice"), Request{Type: "image/png"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +383,7 @@ func BenchmarkGrant(b *testing.B) {
 	r := Request{Filename: "cat.jpg", Type: "image/jpeg", Size: size(12345)}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.Grant(b.Context(), Anonymous, r); err != nil {
+		if _, err := s.Grant(b.Context(), As(Anonymous), r); err != nil {
 			b.Fatal(err)
 		}
 	}

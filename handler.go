@@ -28,6 +28,8 @@ type HandlerConfig struct {
 	// Principal says who asks, in 1 to MaxPrincipal bytes, or fails with
 	// ErrUnauthenticated. Nil: everybody is Anonymous.
 	Principal func(*http.Request) (string, error)
+	// Auth says who asks and what they may do, in place of Principal.
+	Auth Authenticator
 	// Images is a public address of the bucket's images/ (a CDN, say), without
 	// a trailing slash; /images/… redirects there. Empty: to a signed GET of
 	// the bucket.
@@ -87,7 +89,7 @@ func NewHandler(s *Service, c HandlerConfig) (http.Handler, error) {
 	return h, nil
 }
 
-func (h *handler) grant(w http.ResponseWriter, r *http.Request, who string) error {
+func (h *handler) grant(w http.ResponseWriter, r *http.Request, who Identity) error {
 	m := h.rooms.Get().(*room)
 	defer func() {
 		m.draft = draft{} // it holds on to no request and no credential
@@ -97,7 +99,7 @@ func (h *handler) grant(w http.ResponseWriter, r *http.Request, who string) erro
 	if err != nil {
 		return err
 	}
-	b, id, err := h.s.appendGrant(r.Context(), m.text[:0], &m.draft, who, &in)
+	b, id, err := h.s.appendGrant(r.Context(), m.text[:0], &m.draft, &who, &in)
 	if err != nil {
 		return err
 	}
@@ -113,24 +115,24 @@ func (h *handler) grant(w http.ResponseWriter, r *http.Request, who string) erro
 	return ignore(err)
 }
 
-func (h *handler) upload(w http.ResponseWriter, r *http.Request, who string) error {
-	u, err := h.s.Upload(r.Context(), who, ID(r.PathValue("id")))
+func (h *handler) upload(w http.ResponseWriter, r *http.Request, who Identity) error {
+	u, err := h.s.Upload(r.Context(), who.Principal, ID(r.PathValue("id")))
 	if err != nil {
 		return err
 	}
 	return encode(w, http.StatusOK, h.uploadView(&u))
 }
 
-func (h *handler) remove(w http.ResponseWriter, r *http.Request, who string) error {
-	if err := h.s.Remove(r.Context(), who, ID(r.PathValue("id"))); err != nil {
+func (h *handler) remove(w http.ResponseWriter, r *http.Request, who Identity) error {
+	if err := h.s.Remove(r.Context(), who.Principal, ID(r.PathValue("id"))); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (h *handler) list(w http.ResponseWriter, r *http.Request, who string) error {
-	q := Query{Principal: who, Limit: 50}
+func (h *handler) list(w http.ResponseWriter, r *http.Request, who Identity) error {
+	q := Query{Principal: who.Principal, Limit: 50}
 	for name, values := range r.URL.Query() {
 		v := values[0]
 		if v == "" {
@@ -170,8 +172,8 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request, who string) error
 	return encode(w, http.StatusOK, page)
 }
 
-func (h *handler) limits(w http.ResponseWriter, r *http.Request, _ string) error {
-	p, err := h.s.Preset(r.URL.Query().Get("preset"))
+func (h *handler) limits(w http.ResponseWriter, r *http.Request, who Identity) error {
+	p, err := h.s.PresetFor(who, r.URL.Query().Get("preset"))
 	if err != nil {
 		return err
 	}
@@ -179,10 +181,10 @@ func (h *handler) limits(w http.ResponseWriter, r *http.Request, _ string) error
 }
 
 // events answers one server-sent event for each change of state.
-func (h *handler) events(w http.ResponseWriter, r *http.Request, who string) error {
+func (h *handler) events(w http.ResponseWriter, r *http.Request, who Identity) error {
 	out := http.NewResponseController(w)
 	started := false
-	for u, err := range h.s.Watch(r.Context(), who, ID(r.PathValue("id"))) {
+	for u, err := range h.s.Watch(r.Context(), who.Principal, ID(r.PathValue("id"))) {
 		if err != nil {
 			if !started {
 				return err

@@ -48,7 +48,7 @@ type signPartsJSON struct {
 }
 
 // signParts signs further parts.
-func (h *handler) signParts(w http.ResponseWriter, r *http.Request, who string) error {
+func (h *handler) signParts(w http.ResponseWriter, r *http.Request, who Identity) error {
 	if err := isJSON(r); err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (h *handler) signParts(w http.ResponseWriter, r *http.Request, who string) 
 	if err := decode(r.Body, &in); err != nil {
 		return err
 	}
-	signed, expires, err := h.s.SignParts(r.Context(), who, ID(r.PathValue("id")), in.Ticket, in.Numbers)
+	signed, expires, err := h.s.SignParts(r.Context(), who.Principal, ID(r.PathValue("id")), in.Ticket, in.Numbers)
 	if err != nil {
 		return err
 	}
@@ -64,13 +64,13 @@ func (h *handler) signParts(w http.ResponseWriter, r *http.Request, who string) 
 }
 
 // parts tells what the bucket has, for a client that goes on after a break.
-func (h *handler) parts(w http.ResponseWriter, r *http.Request, who string) error {
+func (h *handler) parts(w http.ResponseWriter, r *http.Request, who Identity) error {
 	id, ticket := ID(r.PathValue("id")), r.Header.Get(TicketRequestHeader)
-	t, err := h.s.openTicket(who, id, ticket)
+	t, err := h.s.openTicket(who.Principal, id, ticket)
 	if err != nil {
 		return err
 	}
-	parts, err := h.s.Parts(r.Context(), who, id, ticket)
+	parts, err := h.s.Parts(r.Context(), who.Principal, id, ticket)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (h *handler) parts(w http.ResponseWriter, r *http.Request, who string) erro
 }
 
 // complete notes an upload that has arrived; one in parts is joined first.
-func (h *handler) complete(w http.ResponseWriter, r *http.Request, who string) (err error) {
+func (h *handler) complete(w http.ResponseWriter, r *http.Request, who Identity) (err error) {
 	id := ID(r.PathValue("id"))
 	in, err := completeAsk(r)
 	if err != nil {
@@ -90,9 +90,9 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, who string) (
 	}
 	var u Upload
 	if in.Ticket == "" {
-		u, err = h.s.Complete(r.Context(), who, id)
+		u, err = h.s.Complete(r.Context(), who.Principal, id)
 	} else {
-		u, err = h.s.CompleteParts(r.Context(), who, id, in.Ticket)
+		u, err = h.s.CompleteParts(r.Context(), who.Principal, id, in.Ticket)
 	}
 	if err != nil {
 		return err

@@ -96,7 +96,7 @@ func TestTransfers_AreThoseGranted(t *testing.T) {
 				if size != nil && (*size < full.MinBytes || *size > full.MaxBytes) {
 					continue
 				}
-				up, err := g.Service.Grant(t.Context(), "me", postern.Request{Type: "image/png", Size: size})
+				up, err := g.Service.Grant(t.Context(), postern.As("me"), postern.Request{Type: "image/png", Size: size})
 				if size == nil && err != nil {
 					continue // by PUT and in parts the size must be said
 				}
@@ -126,7 +126,7 @@ func TestTransfers_URLsNeedAKeyApart(t *testing.T) {
 	for _, way := range []postern.Transfer{postern.Put, postern.Multi} {
 		for apart, want := range map[bool]error{false: postern.ErrTransfer, true: nil} {
 			g := posterntest.Start(t, posterntest.Config{Provider: provider(t, "ceph"), Apart: apart, NoWorker: true})
-			if _, err := g.Service.Grant(t.Context(), "me", postern.Request{Type: "image/png", Size: &size, Transfer: way}); !errors.Is(err, want) {
+			if _, err := g.Service.Grant(t.Context(), postern.As("me"), postern.Request{Type: "image/png", Size: &size, Transfer: way}); !errors.Is(err, want) {
 				t.Errorf("%s, apart %v: %v, want %v", way, apart, err, want)
 			}
 		}
@@ -447,7 +447,7 @@ func TestThreat14_UnsizedParts(t *testing.T) {
 	g := start(t, c)
 	ctx := t.Context()
 	begin := func() *postern.Grant {
-		x, err := g.Service.Grant(ctx, postern.Anonymous, postern.Request{Filename: "p.png", Type: "image/png", Transfer: postern.Multi})
+		x, err := g.Service.Grant(ctx, postern.As(postern.Anonymous), postern.Request{Filename: "p.png", Type: "image/png", Transfer: postern.Multi})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -508,7 +508,7 @@ func TestThreat14_UnsizedParts(t *testing.T) {
 // Clients that never say complete are found soon, long before a sweep.
 func TestUnannounced(t *testing.T) {
 	g := start(t, posterntest.Config{SweepEvery: time.Hour})
-	x, err := g.Service.Grant(t.Context(), postern.Anonymous, postern.Request{Filename: "p.jpg", Type: "image/jpeg"})
+	x, err := g.Service.Grant(t.Context(), postern.As(postern.Anonymous), postern.Request{Filename: "p.jpg", Type: "image/jpeg"})
 	if err != nil {
 		t.Fatal(err)
 	}

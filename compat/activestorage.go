@@ -61,7 +61,7 @@ type directUploadJSON struct {
 	Headers postern.Fields `json:"headers"`
 }
 
-func (a *activeStorage) create(w http.ResponseWriter, r *http.Request, who string) error {
+func (a *activeStorage) create(w http.ResponseWriter, r *http.Request, who postern.Identity) error {
 	q, err := query(r)
 	if err != nil {
 		return err

@@ -51,12 +51,12 @@ func pictureSources(s *postern.Service, c postern.HandlerConfig) string {
 }
 
 // form shows the form of one grant.
-func (f *form) form(w http.ResponseWriter, r *http.Request, who string) error {
+func (f *form) form(w http.ResponseWriter, r *http.Request, who postern.Identity) error {
 	q, err := query(r)
 	if err != nil {
 		return err
 	}
-	p, err := f.s.Preset(q.Get("preset"))
+	p, err := f.s.PresetFor(who, q.Get("preset"))
 	if err != nil {
 		return err
 	}
@@ -86,11 +86,11 @@ func (f *form) form(w http.ResponseWriter, r *http.Request, who string) error {
 
 // done completes the upload and shows where it stands. It changes nothing that
 // another call would not: loading the page again is harmless.
-func (f *form) done(w http.ResponseWriter, r *http.Request, who string) error {
+func (f *form) done(w http.ResponseWriter, r *http.Request, who postern.Identity) error {
 	id := postern.ID(r.PathValue("id"))
-	u, err := f.s.Complete(r.Context(), who, id)
+	u, err := f.s.Complete(r.Context(), who.Principal, id)
 	if errors.Is(err, postern.ErrNotArrived) {
-		if u, granted := f.s.Upload(r.Context(), who, id); granted == nil && u.State == postern.Expired {
+		if u, granted := f.s.Upload(r.Context(), who.Principal, id); granted == nil && u.State == postern.Expired {
 			v := stateView{view: view{Title: "The form has expired"}, Text: "Nothing arrived while it could be used. Open a fresh one and send the picture again."}
 			v.Links = []link{{"Open a fresh form", f.again("")}}
 			return f.page(w, http.StatusGone, "state", &v, noForm)

@@ -37,7 +37,7 @@ type presignJSON struct {
 	URL     string         `json:"url"`
 }
 
-func (p *shrine) presign(w http.ResponseWriter, r *http.Request, who string) error {
+func (p *shrine) presign(w http.ResponseWriter, r *http.Request, who postern.Identity) error {
 	q, err := query(r)
 	if err != nil {
 		return err

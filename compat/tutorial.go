@@ -30,7 +30,7 @@ type credentialsJSON struct {
 	Params      postern.Fields `json:"params"`
 }
 
-func (t *tutorial) credentials(w http.ResponseWriter, r *http.Request, who string) error {
+func (t *tutorial) credentials(w http.ResponseWriter, r *http.Request, who postern.Identity) error {
 	q, err := query(r)
 	if err != nil {
 		return err

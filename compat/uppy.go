@@ -53,7 +53,7 @@ type paramsJSON struct {
 }
 
 // params grants one file in one go.
-func (u *uppy) params(w http.ResponseWriter, r *http.Request, who string) error {
+func (u *uppy) params(w http.ResponseWriter, r *http.Request, who postern.Identity) error {
 	q, err := query(r)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (u *uppy) params(w http.ResponseWriter, r *http.Request, who string) error 
 // paramsPut grants a PUT where forms do not exist. Uppy 6 does not look at the
 // method and would send a form all the same; it is told by what it leaves out:
 // Uppy 5 asks with Accept: application/json, Uppy 6 with the browser's own.
-func (u *uppy) paramsPut(r *http.Request, who string, in postern.Request) (*postern.Grant, error) {
+func (u *uppy) paramsPut(r *http.Request, who postern.Identity, in postern.Request) (*postern.Grant, error) {
 	const inParts = "Set shouldUseMultipart: true in the options of Uppy's AwsS3 plugin."
 	if !strings.Contains(r.Header.Get("Accept"), "application/json") {
 		return nil, postern.ErrTransfer.With("Files cannot be sent as a form here. %s", inParts)

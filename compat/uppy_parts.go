@@ -28,7 +28,7 @@ type createdJSON struct {
 	UploadID string `json:"uploadId"`
 }
 
-func (u *uppy) create(w http.ResponseWriter, r *http.Request, who string) error {
+func (u *uppy) create(w http.ResponseWriter, r *http.Request, who postern.Identity) error {
 	var body createJSON
 	if err := decode(r, &body); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (u *uppy) create(w http.ResponseWriter, r *http.Request, who string) error 
 	if err != nil {
 		return err
 	}
-	if err := u.bound(&in); err != nil {
+	if err := u.bound(who, &in); err != nil {
 		return err
 	}
 	in.Transfer = postern.Multi
@@ -55,11 +55,11 @@ func (u *uppy) create(w http.ResponseWriter, r *http.Request, who string) error 
 // bound refuses a size that the preset does not have room for, and takes it out
 // of the request: a grant for a size signs parts of our own length, and Uppy's
 // parts have another.
-func (u *uppy) bound(in *postern.Request) error {
+func (u *uppy) bound(who postern.Identity, in *postern.Request) error {
 	if in.Size == nil {
 		return nil
 	}
-	p, err := u.s.Preset(in.Preset)
+	p, err := u.s.PresetFor(who, in.Preset)
 	if err != nil {
 		return err
 	}
@@ -91,12 +91,12 @@ type partJSON struct {
 	ETag       string // in quotes, as S3 has it
 }
 
-func (u *uppy) list(w http.ResponseWriter, r *http.Request, who string) error {
+func (u *uppy) list(w http.ResponseWriter, r *http.Request, who postern.Identity) error {
 	id, ticket, _, err := uploadOf(r)
 	if err != nil {
 		return err
 	}
-	parts, err := u.s.Parts(r.Context(), who, id, ticket)
+	parts, err := u.s.Parts(r.Context(), who.Principal, id, ticket)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ type signedJSON struct {
 	Expires int64  `json:"expires"` // seconds
 }
 
-func (u *uppy) part(w http.ResponseWriter, r *http.Request, who string) error {
+func (u *uppy) part(w http.ResponseWriter, r *http.Request, who postern.Identity) error {
 	id, ticket, _, err := uploadOf(r)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (u *uppy) part(w http.ResponseWriter, r *http.Request, who string) error {
 	if err != nil {
 		return badField("partNumber", "The part's number must be a number from 1 to %d.", postern.MaxParts)
 	}
-	signed, expires, err := u.s.SignParts(r.Context(), who, id, ticket, []int{number})
+	signed, expires, err := u.s.SignParts(r.Context(), who.Principal, id, ticket, []int{number})
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ type batchJSON struct {
 	PresignedURLs map[int]string `json:"presignedUrls"`
 }
 
-func (u *uppy) batch(w http.ResponseWriter, r *http.Request, who string) error {
+func (u *uppy) batch(w http.ResponseWriter, r *http.Request, who postern.Identity) error {
 	id, ticket, q, err := uploadOf(r)
 	if err != nil {
 		return err
@@ -141,7 +141,7 @@ func (u *uppy) batch(w http.ResponseWriter, r *http.Request, who string) error {
 	if err != nil {
 		return err
 	}
-	signed, _, err := u.s.SignParts(r.Context(), who, id, ticket, numbers)
+	signed, _, err := u.s.SignParts(r.Context(), who.Principal, id, ticket, numbers)
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ type completedJSON struct {
 
 // complete answers with the address of the upload, not of the object: the
 // latter is readable by nobody, and gone after the check.
-func (u *uppy) complete(w http.ResponseWriter, r *http.Request, who string) error {
+func (u *uppy) complete(w http.ResponseWriter, r *http.Request, who postern.Identity) error {
 	id, ticket, _, err := uploadOf(r)
 	if err != nil {
 		return err
@@ -196,19 +196,19 @@ func (u *uppy) complete(w http.ResponseWriter, r *http.Request, who string) erro
 	if err := decode(r, &said); err != nil {
 		return err
 	}
-	up, err := u.s.CompleteParts(r.Context(), who, id, ticket)
+	up, err := u.s.CompleteParts(r.Context(), who.Principal, id, ticket)
 	if err != nil {
 		return err
 	}
 	return encode(w, http.StatusOK, completedJSON{Location: u.absolute(r) + "/uploads/" + string(up.ID), Key: up.Key()})
 }
 
-func (u *uppy) abort(w http.ResponseWriter, r *http.Request, who string) error {
+func (u *uppy) abort(w http.ResponseWriter, r *http.Request, who postern.Identity) error {
 	id, ticket, _, err := uploadOf(r)
 	if err != nil {
 		return err
 	}
-	if err := u.s.AbortParts(r.Context(), who, id, ticket); err != nil {
+	if err := u.s.AbortParts(r.Context(), who.Principal, id, ticket); err != nil {
 		return err
 	}
 	return encode(w, http.StatusOK, struct{}{})

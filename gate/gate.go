@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 
 	"postern.example/postern"
+	"postern.example/postern/auth"
 	"postern.example/postern/compat"
 	"postern.example/postern/internal/decoder"
 	"postern.example/postern/internal/folder"
@@ -34,6 +36,10 @@ type Config struct {
 	// Handler says how the API is served: who asks (Principal), where it is
 	// mounted (BaseURL), which other origins' pages may use it (Origins).
 	Handler postern.HandlerConfig
+	// Auth is who may ask, as [auth.Any] takes it, in place of Handler.Principal
+	// and Handler.Auth. With [auth.Keys] among them there are upload tokens as
+	// well, made at POST /tokens and taken in the path below /t/.
+	Auth []auth.Kind
 	// Compat switches on the protocols of other clients, by the names that
 	// [compat.Names] returns.
 	Compat []string
@@ -211,17 +217,29 @@ func (g *Gate) openRecords(ctx context.Context, c *Config) (err error) {
 
 func (g *Gate) openHandler(c *Config) error {
 	c.Handler.ServeImages = g.Embedded != nil && c.Handler.Images == ""
+	tokens, err := g.openAuth(c)
+	if err != nil {
+		return fmt.Errorf("set up sign-in: %w", err)
+	}
 	api, err := postern.NewHandler(g.Service, c.Handler)
 	if err != nil {
 		return fmt.Errorf("make handler: %w", err)
 	}
 	g.api = api
 	g.patterns = []string{"/uploads", "/uploads/", "/limits", "/images/", "/openapi.yaml"}
-	if len(c.Compat) == 0 {
+	if len(c.Compat) == 0 && tokens == nil {
 		return nil
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", api)
+	if tokens != nil {
+		h, err := tokens.Handler(c.Handler)
+		if err != nil {
+			return fmt.Errorf("make handler: %w", err)
+		}
+		mux.Handle("/tokens", h)
+		g.patterns = append(g.patterns, "/tokens", auth.PathPrefix)
+	}
 	for _, name := range c.Compat {
 		h, err := compat.New(name, g.Service, c.Handler)
 		if err != nil {
@@ -233,7 +251,34 @@ func (g *Gate) openHandler(c *Config) error {
 		}
 	}
 	g.api = mux
+	if tokens != nil {
+		g.api = auth.InPath(mux)
+	}
 	return nil
+}
+
+// openAuth puts the kinds of sign-in together. Tokens is nil without API keys.
+func (g *Gate) openAuth(c *Config) (tokens *auth.Tokens, err error) {
+	if len(c.Auth) == 0 {
+		return nil, nil
+	}
+	if c.Handler.Principal != nil || c.Handler.Auth != nil {
+		return nil, errors.New("it is said twice: by Auth and by Handler")
+	}
+	kinds := c.Auth
+	for _, k := range c.Auth {
+		keys, ok := k.(*auth.Keys)
+		if !ok {
+			continue
+		}
+		tokens, err = auth.NewTokens(auth.TokensConfig{Service: g.Service, Keys: keys, Secrets: c.Secrets, Counter: g.Records})
+		if err != nil {
+			return nil, err
+		}
+		kinds = append(slices.Clone(kinds), tokens)
+	}
+	c.Handler.Auth = auth.Any(kinds...)
+	return tokens, nil
 }
 
 // ServeHTTP answers the API of docs/protocol.md, and the protocols that are

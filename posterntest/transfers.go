@@ -130,7 +130,7 @@ func (x *transfers) run(ctx context.Context, k *transferCase) error {
 		file = append(bytes.Repeat([]byte("0123456789abcdef"), postern.MinPartSize/16), file...)
 	}
 	x.ago = k.ago
-	g, err := x.service.Grant(ctx, postern.Anonymous, k.request(file))
+	g, err := x.service.Grant(ctx, postern.As(postern.Anonymous), k.request(file))
 	x.ago = 0
 	if err != nil {
 		return fmt.Errorf("grant: %w", err)
@@ -301,7 +301,7 @@ func (x *transfers) complete(ctx context.Context, g *postern.Grant) (postern.Upl
 // another is a further grant, for a file of the same kind.
 func (x *transfers) another(ctx context.Context, principal string, transfer postern.Transfer, file []byte) (*postern.Grant, error) {
 	k := transferCase{transfer: transfer}
-	g, err := x.service.Grant(ctx, principal, k.request(file))
+	g, err := x.service.Grant(ctx, postern.As(principal), k.request(file))
 	if err != nil {
 		return nil, fmt.Errorf("grant for %s: %w", principal, err)
 	}

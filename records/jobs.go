@@ -183,13 +183,22 @@ const forgetAtOnce = 500
 // Forget deletes the rows of uploads that were removed before the given time
 // and whose objects have been deleted, and returns how many. After an error
 // some may be gone. A replayed grant is refused only while its row is there,
-// so the time must lie before the expiry of every grant still out.
+// so the time must lie before the expiry of every grant still out. The uses of
+// tokens that ended before it are forgotten as well.
 func (r *Records) Forget(ctx context.Context, before time.Time) (int, error) {
+	n, err := r.forget(ctx, forgetUploads, before)
+	if err == nil {
+		_, err = r.forget(ctx, forgetUses, before)
+	}
+	return n, err
+}
+
+func (r *Records) forget(ctx context.Context, statement string, before time.Time) (int, error) {
 	total := 0
 	for {
 		var n int64
 		err := r.write(ctx, func(ctx context.Context, f *file) (answer, fault error) {
-			n, fault = f.writes.exec(ctx, forgetUploads, before.UnixMilli(), forgetAtOnce)
+			n, fault = f.writes.exec(ctx, statement, before.UnixMilli(), forgetAtOnce)
 			return nil, fault
 		})
 		if err != nil {

@@ -63,24 +63,67 @@ func parseFile(path string, text []byte) (f *file, err error) {
 			}
 			continue
 		}
-		i := slices.IndexFunc(rows, func(x setting) bool { return x.key() == key })
-		if i < 0 {
-			return nil, misused("Settings: "+knownKeys(rows)+".", "%s: there is no setting %q", f.at(at), key)
+		if kinds, ok := pairsOf(p.Value); ok && key == "auth" {
+			if err := f.parseAuth(rows, at, kinds); err != nil {
+				return nil, err
+			}
+			continue
 		}
-		x := &rows[i]
-		if x.apart {
-			return nil, misused(fmt.Sprintf("Set the variable %s.", x.env[0]), "%s: %q cannot be set in the file", f.at(at), key)
+		if err := f.parsePair(rows, "", p); err != nil {
+			return nil, err
 		}
-		raw, err := valuesOf(p.Value, x.into(&settings{}))
-		if err != nil {
-			return nil, f.wrong(tokenOf(p.Value), "%s %w", key, err)
-		}
-		if err := x.set(&settings{}, raw); err != nil {
-			return nil, f.wrong(tokenOf(p.Value), "%s: %w", key, err)
-		}
-		f.values[key] = filed{raw, f.at(tokenOf(p.Value))}
 	}
 	return f, nil
+}
+
+// parsePair reads one setting, of the given kind of sign-in if there is one.
+func (f *file) parsePair(rows []setting, kind string, p *ast.MappingValueNode) error {
+	at := p.Key.GetToken()
+	key := at.Value
+	i := slices.IndexFunc(rows, func(x setting) bool { return x.kind == kind && x.key() == key })
+	if i < 0 {
+		return misused("Settings: "+knownKeys(rows, kind)+".", "%s: there is no setting %q", f.at(at), key)
+	}
+	x := &rows[i]
+	if x.apart {
+		return misused(fmt.Sprintf("Set the variable %s.", x.env[0]), "%s: %q cannot be set in the file", f.at(at), key)
+	}
+	raw, err := valuesOf(p.Value, x.into(&settings{}))
+	if err != nil {
+		return f.wrong(tokenOf(p.Value), "%s %w", key, err)
+	}
+	if err := x.set(&settings{}, raw); err != nil {
+		return f.wrong(tokenOf(p.Value), "%s: %w", key, err)
+	}
+	f.values[x.path()] = filed{raw, f.at(tokenOf(p.Value))}
+	return nil
+}
+
+// parseAuth reads the kinds of sign-in, each with its settings, if it has any.
+func (f *file) parseAuth(rows []setting, at *token.Token, kinds []*ast.MappingValueNode) error {
+	var list []string
+	for _, k := range kinds {
+		name := k.Key.GetToken()
+		i := slices.IndexFunc(rows, func(x setting) bool { return x.name == "auth" })
+		if err := rows[i].check(name.Value); err != nil {
+			return f.wrong(name, "auth: %w", err)
+		}
+		list = append(list, name.Value)
+		if _, nothing := k.Value.(*ast.NullNode); nothing {
+			continue
+		}
+		pairs, ok := pairsOf(k.Value)
+		if !ok {
+			return f.wrong(tokenOf(k.Value), "%s must be a list of \"setting: value\" lines, or nothing", name.Value)
+		}
+		for _, p := range pairs {
+			if err := f.parsePair(rows, name.Value, p); err != nil {
+				return err
+			}
+		}
+	}
+	f.values["auth"] = filed{list, f.at(at)}
+	return nil
 }
 
 func (f *file) parsePresets(at *token.Token, n ast.Node) error {
@@ -181,12 +224,15 @@ func (f *file) positioned(err error, near *token.Token) error {
 	return misused("", "%s: %w", f.path, err)
 }
 
-func knownKeys(rows []setting) string {
+func knownKeys(rows []setting, kind string) string {
 	var keys []string
 	for _, x := range rows {
-		if !x.apart {
+		if !x.apart && x.kind == kind {
 			keys = append(keys, x.key())
 		}
 	}
-	return strings.Join(append(keys, "presets"), ", ")
+	if kind == "" {
+		keys = append(keys, "presets")
+	}
+	return strings.Join(keys, ", ")
 }

@@ -36,8 +36,13 @@ func openProgram(ctx context.Context, c programConfig) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	kinds, err := c.authKinds(c.log)
+	if err != nil {
+		return nil, err
+	}
 	conf := gate.Config{
-		Dir: c.data, Taken: true, Presets: c.presets, Secrets: secrets, BucketURL: c.bucketURL, BucketListener: c.bucketListener,
+		Auth: kinds,
+		Dir:  c.data, Taken: true, Presets: c.presets, Secrets: secrets, BucketURL: c.bucketURL, BucketListener: c.bucketListener,
 		Pages: append(c.pageOrigins(c.pageAddr.String()), c.origins...), Workers: c.workers, Children: c.children, Logger: c.log,
 		Handler: c.handlerConfig(), Provider: c.provider(), Compat: c.compat,
 	}

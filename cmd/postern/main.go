@@ -106,6 +106,7 @@ func root(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string,
 			doctorCommand(stdout, getenv),
 			signCommand(stdout, getenv),
 			presetsCommand(stdout, getenv),
+			keyCommand(stdout, stderr, getenv),
 			configCommand(stdout, getenv, children),
 			versionCommand(stdout),
 		},
@@ -115,10 +116,16 @@ func root(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string,
 		ArgValidator:   noArguments,
 	}
 	completion(cmd)
-	for _, c := range append([]*cli.Command{cmd}, cmd.Commands...) {
-		c.OnUsageError = usageError
-	}
+	onUsageErrors(cmd)
 	return cmd
+}
+
+// onUsageErrors has c and all commands below it say what is wrong as we do.
+func onUsageErrors(c *cli.Command) {
+	c.OnUsageError = usageError
+	for _, below := range c.Commands {
+		onUsageErrors(below)
+	}
 }
 
 func usageError(_ context.Context, c *cli.Command, err error, _ bool) error {

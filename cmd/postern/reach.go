@@ -43,7 +43,7 @@ func (s *settings) local() bool {
 // checkReach refuses what would let strangers upload without having been told
 // to. Signing is closed beyond loopback unless the settings say otherwise.
 func (s *settings) checkReach() error {
-	if s.auth == "" {
+	if len(s.auth) == 0 {
 		for _, l := range []struct{ name, what string }{{"listen", s.listen}, {"bucket-listen", s.bucketListen}, {"admin-listen", s.adminListen}} {
 			if l.name == "bucket-listen" && s.bucket != "" || loopbackAddress(l.what) {
 				continue
@@ -65,7 +65,7 @@ func (s *settings) checkReach() error {
 	return nil
 }
 
-const openHint = `Listen on 127.0.0.1, or say --auth none to let everybody who can reach it upload.`
+const openHint = `Listen on 127.0.0.1, or say with --auth who may upload: keys, jwt, forward, or none, which lets everybody who can reach it.`
 
 // hosts are the host names that a gate on loopback answers to. A page from
 // elsewhere whose name was made to resolve to 127.0.0.1 ("DNS rebinding")

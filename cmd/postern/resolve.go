@@ -54,7 +54,7 @@ func resolveAll(flag given, getenv func(string) string) (*settings, error) {
 		if _, list := x.into(s).(*[]string); list {
 			raw = nil
 		}
-		if v, ok := f.values[x.key()]; ok {
+		if v, ok := f.values[x.path()]; ok {
 			raw, from = v.raw, origin{"file", v.at}
 		}
 		if v, name, ok := fromEnv(x, s, getenv); ok {
@@ -130,6 +130,11 @@ func (s *settings) validate() error {
 	switch {
 	case s.secret != "" && s.secretFile != "":
 		return misused("Keep one of them.", "the sealing secret is given twice, by %s and by a file", s.from["secret"].name)
+	}
+	if err := s.validateAuth(); err != nil {
+		return err
+	}
+	switch {
 	case s.bucket == "" && s.endpoint != "" && s.from["endpoint"].kind != "env":
 		return misused("Name it with --bucket.", "there is an endpoint (%s) but no bucket", s.from["endpoint"].name)
 	case s.bucket == "":

@@ -63,6 +63,7 @@ func TestScript(t *testing.T) {
 			"photo":     photoScript,
 			"upload":    uploadScript,
 			"keys":      keysScript,
+			"keep":      keepScript,
 			"mode":      modeScript,
 			"jsonlines": jsonLinesScript,
 			"terminal":  terminalScript,
@@ -328,6 +329,19 @@ func keysScript(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("ACCESS_KEY", doc.Access)
 	ts.Setenv("SECRET_KEY", regexp.QuoteMeta(doc.Secret))
 	ts.Setenv("SEALING", regexp.QuoteMeta(doc.Sealing[0]))
+}
+
+// keep NAME PATTERN sets NAME to what the pattern's first group matches in the
+// last command's output.
+func keepScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: keep NAME PATTERN")
+	}
+	m := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) != 2 {
+		ts.Fatalf("%s is not in the output", args[1])
+	}
+	ts.Setenv(args[0], m[1])
 }
 
 // mode FILE PERM wants the file's permission bits to be PERM.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -136,9 +137,12 @@ func greet(w io.Writer, s *settings, c programConfig, admin net.Addr) {
 	}
 	fmt.Fprintf(w, "  records  %s\n", show(filepath.Join(s.data, folder.RecordsFile)))
 	fmt.Fprintf(w, "  metrics  http://%s/metrics\n", admin)
-	if s.local() {
+	switch {
+	case !s.open():
+		fmt.Fprintf(w, "  sign-in  %s\n", strings.Join(s.auth, ", "))
+	case s.local():
 		fmt.Fprint(w, "  local mode: loopback only, no sign-in\n")
-	} else {
+	default:
 		fmt.Fprint(w, "  no sign-in: whoever reaches this address can upload\n")
 	}
 	fmt.Fprint(w, "\nCtrl-C to stop.\n")

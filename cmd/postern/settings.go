@@ -26,8 +26,12 @@ type settings struct {
 	publicURL string
 	origins   []string
 	compat    []string
-	auth      string
 	imagesURL string
+
+	auth    []string
+	keys    string // file of API keys
+	jwt     jwtSettings
+	forward forwardSettings
 
 	bucket, region, endpoint            string
 	providerName                        string
@@ -64,6 +68,9 @@ type setting struct {
 	secret bool
 	// apart is a setting that cannot stand in the file.
 	apart bool
+	// kind is the kind of sign-in that a setting is of. In the file it stands
+	// below auth: and that kind, without it in its name.
+	kind  string
 	into  func(*settings) any // *string, *bool, *int or *[]string
 	check func(string) error  // of each value; nil: any will do
 }
@@ -81,7 +88,9 @@ const inChildren = "child"
 
 // table lists every setting once: flags, variables, the file's keys, help,
 // "postern config" and the checks are all derived from it.
-func table() []setting {
+func table() []setting { return slices.Concat(mainSettings(), authSettings()) }
+
+func mainSettings() []setting {
 	return []setting{
 		{
 			name: "config", env: []string{"POSTERN_CONFIG"}, apart: true,
@@ -107,11 +116,6 @@ func table() []setting {
 			name: "admin-listen", env: []string{"POSTERN_ADMIN_LISTEN"}, initial: "127.0.0.1:8081", category: listening,
 			usage: "`address` of /metrics, /healthz, /readyz and, on loopback, /debug/pprof", check: isAddress,
 			into: func(s *settings) any { return &s.adminListen },
-		},
-		{
-			name: "auth", env: []string{"POSTERN_AUTH"}, category: listening,
-			usage: "`kind` of sign-in; \"none\" lets everybody who can reach it upload, and is needed to listen beyond this machine", check: oneOf("", "none"),
-			into: func(s *settings) any { return &s.auth },
 		},
 		{
 			name: "public-url", env: []string{"POSTERN_PUBLIC_URL"}, category: publicly,
@@ -241,8 +245,22 @@ func table() []setting {
 	}
 }
 
-// key is the setting's name in the file.
-func (x *setting) key() string { return strings.ReplaceAll(x.name, "-", "_") }
+// key is the setting's name in the file, below its kind of sign-in if it has one.
+func (x *setting) key() string {
+	name := x.name
+	if x.kind != "" {
+		name = strings.TrimPrefix(name, x.kind+"-")
+	}
+	return strings.ReplaceAll(name, "-", "_")
+}
+
+// path is where the setting stands in the file.
+func (x *setting) path() string {
+	if x.kind != "" {
+		return "auth." + x.kind + "." + x.key()
+	}
+	return x.key()
+}
 
 // set gives s the value raw; a list may have several, everything else has one.
 func (x *setting) set(s *settings, raw []string) error {

@@ -30,19 +30,27 @@ func sampleOf(t *testing.T, x setting) (raw, yaml string) {
 	case *int:
 		return "7", "7"
 	case *[]string:
-		for _, v := range []string{"https://app.example", "uppy"} {
-			if x.check(v) == nil {
+		for _, v := range []string{"https://app.example", "uppy", "keys"} {
+			if x.check == nil || x.check(v) == nil {
 				return v, "[" + v + "]"
 			}
 		}
 	}
-	for _, v := range []string{"words", "127.0.0.1:7070", "https://app.example", "none", "text", "warn", "r2", "process"} {
+	for _, v := range []string{"words", "127.0.0.1:7070", "https://app.example", "none", "text", "warn", "r2", "process", "2s"} {
 		if x.check == nil || x.check(v) == nil {
 			return v, v
 		}
 	}
 	t.Fatalf("no sample fits %s", x.name)
 	return "", ""
+}
+
+// inFile is a file with one setting.
+func inFile(x setting, yaml string) string {
+	if x.kind != "" {
+		return "auth: {" + x.kind + ": {" + x.key() + ": " + yaml + "}}\n"
+	}
+	return x.key() + ": " + yaml + "\n"
 }
 
 func TestTable_NamesAgree(t *testing.T) {
@@ -54,7 +62,7 @@ func TestTable_NamesAgree(t *testing.T) {
 			}
 			seen[name] = true
 		}
-		if want := "POSTERN_" + strings.ToUpper(x.key()); x.env[0] != want {
+		if want := "POSTERN_" + strings.ToUpper(strings.ReplaceAll(x.name, "-", "_")); x.env[0] != want {
 			t.Errorf("%s: first variable is %s, want %s", x.name, x.env[0], want)
 		}
 		if x.usage == "" {
@@ -117,7 +125,7 @@ func TestResolve_Order(t *testing.T) {
 			}
 			s, err := resolveAll(noFlags, noEnv)
 			check(s, err, "default")
-			if err := os.WriteFile(defaultFile, []byte(x.key()+": "+yaml+"\n"), 0o600); err != nil {
+			if err := os.WriteFile(defaultFile, []byte(inFile(x, yaml)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			s, err = resolveAll(noFlags, noEnv)

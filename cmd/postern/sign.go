@@ -96,7 +96,7 @@ func sign(ctx context.Context, s *settings, a signAsk, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	g, err := service.Grant(ctx, a.principal, r)
+	g, err := service.Grant(ctx, postern.As(a.principal), r)
 	if err != nil {
 		return refused(err)
 	}

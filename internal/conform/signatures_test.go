@@ -166,7 +166,7 @@ func (x *granting) all() (list []signed) {
 		{Transfer: postern.Multi, Size: &big, SHA256: hash},
 	} {
 		r.Filename, r.Type = "ünï \"code\".jpg", "image/jpeg"
-		g, err := x.s.Grant(x.t.Context(), "auth0|o'brien", r)
+		g, err := x.s.Grant(x.t.Context(), postern.As("auth0|o'brien"), r)
 		if err != nil {
 			x.t.Fatalf("grant by %s: %v", r.Transfer, err)
 		}

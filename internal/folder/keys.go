@@ -49,6 +49,7 @@ func (k *Keys) Derived(user string) sigv4.Credentials {
 const (
 	KeysFile    = "keys.json"
 	RecordsFile = "postern.db"
+	APIKeysFile = "keys-api.json"
 	BucketDir   = "bucket"
 	lockFile    = "postern.lock"
 )

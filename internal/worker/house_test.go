@@ -160,7 +160,7 @@ func (h *house) grant(r postern.Request) *postern.Grant {
 	if r.Type == "" {
 		r.Type = "image/jpeg"
 	}
-	g, err := h.service.Grant(h.t.Context(), principal, r)
+	g, err := h.service.Grant(h.t.Context(), postern.As(principal), r)
 	if err != nil {
 		h.t.Fatalf("grant: %v", err)
 	}

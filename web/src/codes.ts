@@ -7,6 +7,9 @@ export type ProblemCode =
   | 'method_not_allowed' // 405, This method is not allowed here
   | 'cross_origin' // 403, Requests from this origin are not allowed
   | 'unauthenticated' // 401, Sign in first
+  | 'credential_invalid' // 401, This key or token is not valid
+  | 'not_permitted' // 403, You may not do this
+  | 'token_spent' // 403, The upload token is used up
   | 'not_found' // 404, There is nothing here
   | 'not_arrived' // 409, The file has not arrived
   | 'preset_unknown' // 400, There is no such preset
@@ -33,4 +36,5 @@ export type ProblemCode =
   | 'processing_failed' // 500, The picture could not be processed
   | 'records_unavailable' // 503, The records are not reachable
   | 'bucket_unavailable' // 503, The bucket is not reachable
+  | 'sign_in_unavailable' // 503, Signing in does not work at the moment
   | 'internal'; // 500, Something went wrong on the server
