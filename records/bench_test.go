@@ -147,7 +147,7 @@ func run(b *testing.B, writers int, do func(n int) error) {
 
 func openTuned(tb testing.TB, c Config, t tuning) *Records {
 	tb.Helper()
-	if c.Path == "" {
+	if c.Path == "" && c.URL == "" {
 		c.Path = filepath.Join(tb.TempDir(), "records.db")
 	}
 	r, err := open(context.Background(), c, t)
