@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
@@ -70,11 +71,14 @@ func ready(u postern.Upload) postern.Upload {
 }
 
 // place is where records lie: a file, or a schema on a server.
-type place struct{ conf Config }
+type place struct {
+	conf    Config
+	writers int // 0: as many as Open has
+}
 
 // onEach runs a test of what records promise wherever they lie.
 func onEach(t *testing.T, test func(t *testing.T, p *place)) {
-	t.Run("SQLite", func(t *testing.T) { test(t, &place{Config{Path: filepath.Join(t.TempDir(), "records.db")}}) })
+	t.Run("SQLite", func(t *testing.T) { test(t, &place{conf: Config{Path: filepath.Join(t.TempDir(), "records.db")}}) })
 	t.Run("PostgreSQL", func(t *testing.T) { test(t, newServerPlace(t)) })
 }
 
@@ -85,6 +89,7 @@ func (p *place) open(t testing.TB, c *clock) *Records {
 	if conf.URL != "" {
 		tune = serverDefaults()
 	}
+	tune.writers = cmp.Or(p.writers, tune.writers)
 	if c != nil {
 		conf.Now = c.Now
 	}

@@ -58,5 +58,5 @@ func newServerPlace(t testing.TB) *place {
 	q := u.Query()
 	q.Set("search_path", fmt.Sprintf("test_%d", schemas.Add(1)))
 	u.RawQuery = q.Encode()
-	return &place{Config{URL: u.String()}}
+	return &place{conf: Config{URL: u.String()}}
 }

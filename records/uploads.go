@@ -16,9 +16,11 @@ var (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, ` + now("$18") + `)
 		ON CONFLICT (id) DO NOTHING`
 
+	// The principal is checked, not looked for: PostgreSQL would take the index
+	// of principals and states, and pass over all that the principal has.
 	removeUpload = `UPDATE uploads
 		SET state = 'removed', settled_at = ` + now("$1") + `, next_at = ` + now("$1") + `, lease = NULL, lease_until = NULL, attempts = 0
-		WHERE id = $2 AND principal = $3 AND state <> 'removed'`
+		WHERE id = $2 AND principal || '' = $3 AND state <> 'removed'`
 )
 
 // Arrive notes an upload in state Stored and its job, due at once, and returns

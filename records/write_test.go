@@ -41,6 +41,7 @@ var errRefused = errors.New("refused")
 func TestAnswersAreEachCallersOwn(t *testing.T) { onEach(t, testAnswersAreEachCallersOwn) }
 
 func testAnswersAreEachCallersOwn(t *testing.T, p *place) {
+	p.writers = 1 // which is held
 	r, _ := p.openNew(t)
 	ctx := t.Context()
 	arrive(t, r, arrival(1))
@@ -144,6 +145,7 @@ func TestBatchesAreBounded(t *testing.T) {
 func TestCloseCommitsWhatWaits(t *testing.T) { onEach(t, testCloseCommitsWhatWaits) }
 
 func testCloseCommitsWhatWaits(t *testing.T, p *place) {
+	p.writers = 1 // which is held
 	r, c := p.openNew(t)
 	release := hold(t, r)
 	var all sync.WaitGroup

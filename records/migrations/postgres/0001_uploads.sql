@@ -6,7 +6,7 @@
 -- +goose Up
 CREATE TABLE uploads (
     id          TEXT   COLLATE "C" NOT NULL PRIMARY KEY, -- sorts by the time of the grant
-    principal   TEXT   NOT NULL,
+    principal   TEXT   COLLATE "C" NOT NULL,
     preset      TEXT   NOT NULL,
     filename    TEXT   NOT NULL,
     type        TEXT   NOT NULL, -- as declared
@@ -16,7 +16,7 @@ CREATE TABLE uploads (
     metadata    TEXT   NOT NULL, -- JSON; empty: none
     expires_at  BIGINT NOT NULL, -- of the grant
 
-    state       TEXT   NOT NULL,
+    state       TEXT   COLLATE "C" NOT NULL,
     size        BIGINT NOT NULL, -- bytes
     etag        TEXT   NOT NULL,
     image       TEXT,            -- JSON, when ready
