@@ -132,7 +132,7 @@ func (r *Records) clock() sql.NullInt64 {
 // giving back the write lock. It writes nothing.
 func (r *Records) Ping(ctx context.Context) error {
 	var n int
-	_, err := r.write(ctx, change{query: `SELECT count(*) FROM (SELECT id FROM uploads LIMIT 1) AS some`, into: one(&n)})
+	_, err := r.write(ctx, change{query: `SELECT count(*) FROM (SELECT id FROM uploads LIMIT 1) AS newest`, into: one(&n)})
 	return err
 }
 

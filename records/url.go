@@ -3,6 +3,8 @@ package records
 import (
 	"errors"
 	"net/url"
+	"slices"
+	"strings"
 )
 
 var errURL = errors.New("the database's URL must look like postgres://user:password@host:5432/name")
@@ -16,33 +18,37 @@ func CheckURL(raw string) error {
 	return nil
 }
 
-// MaskURL returns the URL of a database for people to see: without passwords,
-// and without anything else that only looks like one. What cannot be read is
-// masked whole.
+// shown are the parameters that hold no secret.
+var shown = []string{"sslmode", "sslrootcert", "search_path", "application_name", "connect_timeout", "target_session_attrs", "host", "port", "user", "dbname"}
+
+// MaskURL returns the URL of a database for people to see: without its
+// password, and without parameters that may hold one. One that could have a
+// separator in its password, and so end sooner than it seems, is masked whole.
 func MaskURL(raw string) string {
+	const mask = "********"
 	u, err := url.Parse(raw)
-	if err != nil || CheckURL(raw) != nil {
-		return "********"
+	if err != nil || CheckURL(raw) != nil || u.Fragment != "" || strings.Contains(u.Host+u.Path+u.RawQuery, "@") {
+		return mask
 	}
-	if _, has := u.User.Password(); has {
-		u.User = url.UserPassword(u.User.Username(), "********")
-	}
-	// libpq takes any parameter here, "password" and "sslpassword" too.
 	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return "********"
+		return mask
 	}
-	for name := range q {
-		switch name {
-		case "sslmode", "sslrootcert", "search_path", "application_name", "connect_timeout", "target_session_attrs", "host", "port", "user", "dbname":
-		default:
-			q.Set(name, "********")
+	at := ""
+	if u.User != nil {
+		at = url.User(u.User.Username()).String() + "@"
+		if _, has := u.User.Password(); has {
+			at = url.User(u.User.Username()).String() + ":" + mask + "@"
 		}
 	}
-	u.RawQuery = q.Encode()
-	masked, err := url.QueryUnescape(u.String())
-	if err != nil {
-		return "********"
+	for name := range q {
+		if !slices.Contains(shown, name) {
+			q.Del(name)
+		}
+	}
+	masked := u.Scheme + "://" + at + u.Host + u.EscapedPath()
+	if len(q) > 0 {
+		masked += "?" + q.Encode()
 	}
 	return masked
 }
