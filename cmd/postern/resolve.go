@@ -130,6 +130,8 @@ func (s *settings) validate() error {
 	switch {
 	case s.secret != "" && s.secretFile != "":
 		return misused("Keep one of them.", "the sealing secret is given twice, by %s and by a file", s.from["secret"].name)
+	case s.database != "" && s.databaseFile != "":
+		return misused("Keep one of them.", "the database's URL is given twice, by %s and by a file", s.from["database"].name)
 	case s.bucket == "" && s.endpoint != "" && s.from["endpoint"].kind != "env":
 		return misused("Name it with --bucket.", "there is an endpoint (%s) but no bucket", s.from["endpoint"].name)
 	case s.bucket == "":

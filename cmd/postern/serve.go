@@ -49,11 +49,13 @@ func serve(ctx context.Context, s *settings, stdout, stderr io.Writer) (err erro
 	}
 
 	// The folder first: a second run should hear of the first one, not of ports.
-	lock, err := folder.Lock(s.data)
-	if err != nil {
-		return err
+	if !s.shared() {
+		lock, err := folder.Lock(s.data)
+		if err != nil {
+			return err
+		}
+		defer lock.Close() //nolint:errcheck // nothing is written to it
 	}
-	defer lock.Close() //nolint:errcheck // nothing is written to it
 	c := programConfig{settings: s, log: s.logger(stderr)}
 	page, err := listenOn(ctx, "--listen", s.listen)
 	if err != nil {
@@ -130,7 +132,11 @@ func greet(w io.Writer, s *settings, c programConfig, admin net.Addr) {
 	} else {
 		fmt.Fprintf(w, "  files    in bucket %s\n", s.bucket)
 	}
-	fmt.Fprintf(w, "  records  %s\n", show(filepath.Join(s.data, folder.RecordsFile)))
+	if s.database != "" || s.databaseFile != "" {
+		fmt.Fprint(w, "  records  in PostgreSQL\n")
+	} else {
+		fmt.Fprintf(w, "  records  %s\n", show(filepath.Join(s.data, folder.RecordsFile)))
+	}
 	fmt.Fprintf(w, "  metrics  http://%s/metrics\n", admin)
 	if s.local() {
 		fmt.Fprint(w, "  local mode: loopback only, no sign-in\n")
