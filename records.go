@@ -32,6 +32,21 @@ type Records interface {
 	Remove(ctx context.Context, principal string, id ID) error
 }
 
+// Notifier is what Records may be as well, when several copies of a program
+// share them: they tell of changes made through other copies.
+type Notifier interface {
+	// Changes calls changed for each upload whose state was changed through
+	// another copy, until ctx is done. It need not hear all of them, as those
+	// who wait look again by themselves. changed must not block.
+	Changes(ctx context.Context, changed func(Change)) error
+}
+
+// Change says that an upload's state was changed.
+type Change struct {
+	ID  ID   // empty: that of any
+	Due bool // it arrived or was removed: there is work to do
+}
+
 // Query selects uploads of one principal.
 type Query struct {
 	Principal string

@@ -207,12 +207,16 @@ func (s *Service) arrive(ctx context.Context, t *Ticket, o Object) (Upload, bool
 		s.stats.arrived.Add(1)
 		s.stats.bytes.Add(o.Size)
 		s.Changed(t.ID)
-		select {
-		case s.arrivals <- struct{}{}:
-		default: // the worker has been told already
-		}
+		s.wakeWorker()
 	}
 	return u, fresh, nil
+}
+
+func (s *Service) wakeWorker() {
+	select {
+	case s.arrivals <- struct{}{}:
+	default: // the worker has been told already
+	}
 }
 
 // Arrivals receives a value after uploads have arrived, so that a worker in
@@ -280,9 +284,6 @@ func (s *Service) Remove(ctx context.Context, principal string, id ID) error {
 	}
 	s.stats.removed.Add(1)
 	s.Changed(id)
-	select {
-	case s.arrivals <- struct{}{}:
-	default:
-	}
+	s.wakeWorker()
 	return nil
 }

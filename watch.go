@@ -38,7 +38,41 @@ func (w *watchers) add(id ID) (changed chan struct{}, stop func()) {
 func (s *Service) Changed(id ID) {
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()
-	for c := range s.watch.on[id] {
+	s.watch.tell(id)
+}
+
+// Follow hears of changes made through other copies that share the records,
+// and tells those who watch in this process, until ctx is done. It returns at
+// once when the records are no [Notifier].
+func (s *Service) Follow(ctx context.Context) error {
+	n, ok := s.records.(Notifier)
+	if !ok {
+		return nil
+	}
+	return n.Changes(ctx, func(c Change) {
+		if c.ID == "" {
+			s.watch.all()
+		} else {
+			s.Changed(c.ID)
+		}
+		if c.Due {
+			s.wakeWorker()
+		}
+	})
+}
+
+// all tells everybody to look again.
+func (w *watchers) all() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id := range w.on {
+		w.tell(id)
+	}
+}
+
+// tell is called with the lock held.
+func (w *watchers) tell(id ID) {
+	for c := range w.on[id] {
 		select {
 		case c <- struct{}{}:
 		default: // told already

@@ -26,8 +26,14 @@ import (
 type Config struct {
 	// Dir is the folder for the records, for keys that are made on the first
 	// run, and for the embedded bucket. It is made if it is not there, for its
-	// owner only, and one process at a time may use it.
+	// owner only, and one process at a time may use it. With S3 and Database
+	// there is nothing to keep in it, and it is not looked at.
 	Dir string
+	// Database is the URL of a PostgreSQL database for the records, as
+	// [records.Config] has it: a secret. Gates on any number of machines may
+	// share one, and S3; their Secrets must be the same then, and must be given.
+	// Empty: a file in Dir.
+	Database string
 	// Taken says that the caller has Dir for himself already.
 	Taken bool
 
@@ -138,6 +144,7 @@ func Open(ctx context.Context, c Config) (g *Gate, err error) {
 	if err != nil {
 		return g, fmt.Errorf("make service: %w", err)
 	}
+	g.follow(ctx)
 	if err := g.openEngine(ctx, &c); err != nil {
 		return g, err
 	}
@@ -172,6 +179,15 @@ func (g *Gate) openOwn(ctx context.Context, c *Config) (err error) {
 
 // openFolder takes the folder, and completes the secrets.
 func (g *Gate) openFolder(c *Config) (*folder.Keys, error) {
+	if c.S3 != nil && c.Database != "" {
+		if c.Secrets == nil {
+			return nil, &folder.Fault{
+				Err:  errors.New("open gate: a secret that seals tickets is needed, as all that share the database must have the same"),
+				Hint: "Make one (openssl rand -base64 32) and give it to each of them.",
+			}
+		}
+		return &folder.Keys{}, nil
+	}
 	if c.Dir == "" {
 		return nil, errors.New("open gate: Dir is missing")
 	}
@@ -196,6 +212,9 @@ func (g *Gate) openFolder(c *Config) (*folder.Keys, error) {
 }
 
 func (g *Gate) openRecords(ctx context.Context, c *Config) (err error) {
+	if c.Database != "" {
+		return g.openShared(ctx, c)
+	}
 	g.Records, err = records.Open(ctx, records.Config{Path: filepath.Join(c.Dir, folder.RecordsFile), Logger: c.Logger})
 	if errors.Is(err, postern.ErrRecordsUnavailable) {
 		return &folder.Fault{Err: err, Hint: "Another program is at work on the file; stop it first."}
@@ -213,6 +232,31 @@ func (g *Gate) openRecords(ctx context.Context, c *Config) (err error) {
 		c.Logger.InfoContext(ctx, "jobs of a process that was killed go on", "jobs", n)
 	}
 	return nil
+}
+
+// openShared opens records that other gates may share. Their leases are not
+// ours to end.
+func (g *Gate) openShared(ctx context.Context, c *Config) (err error) {
+	g.Records, err = records.Open(ctx, records.Config{URL: c.Database, Logger: c.Logger})
+	if errors.Is(err, postern.ErrRecordsUnavailable) {
+		return &folder.Fault{Err: err, Hint: "Is PostgreSQL running, and reached at that address from here?"}
+	} else if err != nil {
+		return &folder.Fault{Err: err, Hint: "Check the URL of the database."}
+	}
+	g.closeLater(func(context.Context) error { return g.Records.Close() })
+	return nil
+}
+
+// follow has those who watch an upload here told of what other gates change,
+// until the gate is closed.
+func (g *Gate) follow(ctx context.Context) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		g.Service.Follow(ctx) //nolint:errcheck // it ends with ctx
+	}()
+	g.closeLater(func(context.Context) error { stop(); <-ended; return nil })
 }
 
 func (g *Gate) openHandler(c *Config) error {

@@ -14,34 +14,55 @@ import (
 
 // BenchmarkLife is one upload's life as the records see it: it arrives, and
 // later it changes once: two durable commits, each waited for. "grouped" is
-// what Open gives; "each alone" commits every write by itself, everything else
-// being equal. The last line of each pair of rows is the ratio.
+// what Open gives; "each_alone" commits every write by itself, everything else
+// being equal: in a file one after the other, on a server by 16 connections at
+// once, whose syncs the server groups by itself. x_alone is the ratio.
 func BenchmarkLife(b *testing.B) {
-	alone := defaults()
-	alone.batch = 1
-	for _, writers := range []int{1, 16, 128} {
-		var rate [2]float64
-		for i, way := range []struct {
-			name string
-			tune tuning
-		}{{"each_alone", alone}, {"grouped", defaults()}} {
-			b.Run(fmt.Sprintf("%s/writers=%d", way.name, writers), func(b *testing.B) {
-				r := openTuned(b, Config{}, way.tune)
-				run(b, writers, func(n int) error {
-					u := arrival(n)
-					if _, _, err := r.Arrive(b.Context(), u); err != nil {
-						return err
-					}
-					return r.Remove(b.Context(), u.Principal, u.ID)
-				})
-				rate[i] = float64(b.N) / b.Elapsed().Seconds()
-				b.ReportMetric(rate[i], "uploads/s")
-				if i == 1 && rate[0] > 0 {
-					b.ReportMetric(rate[1]/rate[0], "x_alone")
+	file, server := defaults(), serverDefaults()
+	file.batch, server.batch, server.writers = 1, 1, 16
+	one := serverDefaults()
+	one.writers = 1
+	for _, on := range []struct {
+		name string
+		ways []way
+	}{
+		{"SQLite", []way{{"each_alone", file}, {"grouped", defaults()}}},
+		{"PostgreSQL", []way{{"each_alone", server}, {"grouped", serverDefaults()}, {"grouped_by_one", one}}},
+	} {
+		b.Run(on.name, func(b *testing.B) {
+			for _, writers := range []int{1, 16, 128} {
+				alone := 0.
+				for _, way := range on.ways {
+					b.Run(fmt.Sprintf("%s/writers=%d", way.name, writers), func(b *testing.B) {
+						conf := Config{}
+						if on.name == "PostgreSQL" {
+							conf = newServerPlace(b).conf
+						}
+						r := openTuned(b, conf, way.tune)
+						run(b, writers, func(n int) error {
+							u := arrival(n)
+							if _, _, err := r.Arrive(b.Context(), u); err != nil {
+								return err
+							}
+							return r.Remove(b.Context(), u.Principal, u.ID)
+						})
+						rate := float64(b.N) / b.Elapsed().Seconds()
+						b.ReportMetric(rate, "uploads/s")
+						if way.name == "each_alone" {
+							alone = rate
+						} else if alone > 0 {
+							b.ReportMetric(rate/alone, "x_alone")
+						}
+					})
 				}
-			})
-		}
+			}
+		})
 	}
+}
+
+type way struct {
+	name string
+	tune tuning
 }
 
 // BenchmarkWork is the same with the real second half: workers claim what
@@ -147,7 +168,7 @@ func run(b *testing.B, writers int, do func(n int) error) {
 
 func openTuned(tb testing.TB, c Config, t tuning) *Records {
 	tb.Helper()
-	if c.Path == "" {
+	if c.Path == "" && c.URL == "" {
 		c.Path = filepath.Join(tb.TempDir(), "records.db")
 	}
 	r, err := open(context.Background(), c, t)

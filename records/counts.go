@@ -8,7 +8,7 @@ import (
 
 const (
 	// The row decides, under its lock, so copies that share the database agree.
-	countUse = `INSERT INTO token_uses (token, used, until_at) VALUES ($1, 1, $2)
+	countUse = `INSERT INTO token_uses (token, used, until_at) VALUES ($1, 1, CAST($2 AS BIGINT))
 		ON CONFLICT (token) DO UPDATE SET used = token_uses.used + 1 WHERE token_uses.used < $3`
 
 	forgetUses = `DELETE FROM token_uses WHERE token IN (SELECT token FROM token_uses WHERE until_at < $1 LIMIT $2)`
@@ -25,10 +25,6 @@ func (r *Records) Count(ctx context.Context, name string, limit int, until time.
 	if limit < 1 {
 		return false, fmt.Errorf("count uses: the limit is %d", limit)
 	}
-	err = r.write(ctx, func(ctx context.Context, f *file) (answer, fault error) {
-		n, err := f.writes.exec(ctx, countUse, name, until.UnixMilli(), limit)
-		noted = n == 1
-		return nil, err
-	})
-	return noted && err == nil, err
+	n, err := r.write(ctx, change{query: countUse, args: []any{name, until.UnixMilli(), limit}, row: "token " + name})
+	return n == 1 && err == nil, err
 }

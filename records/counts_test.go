@@ -2,7 +2,6 @@ package records
 
 import (
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,11 +10,12 @@ import (
 
 // However many ask at a time, through however many copies that have the
 // database open, true is answered as often as the limit says.
-func TestCountIsExact(t *testing.T) {
+func TestCountIsExact(t *testing.T) { onEach(t, testCountIsExact) }
+
+func testCountIsExact(t *testing.T, p *place) {
 	const limit, callers = 37, 100
 	c := newClock()
-	path := filepath.Join(t.TempDir(), "r.db")
-	copies := []*Records{openAt(t, path, c), openAt(t, path, c), openAt(t, path, c)}
+	copies := []*Records{p.open(t, c), p.open(t, c), p.open(t, c)}
 	for _, token := range []string{"a", "b"} {
 		var noted atomic.Int64
 		var all sync.WaitGroup
@@ -39,10 +39,11 @@ func TestCountIsExact(t *testing.T) {
 
 // A use that was noted is noted after a restart; a token whose end is past is
 // forgotten, another one is not.
-func TestCountIsDurable(t *testing.T) {
+func TestCountIsDurable(t *testing.T) { onEach(t, testCountIsDurable) }
+
+func testCountIsDurable(t *testing.T, p *place) {
 	c := newClock()
-	path := filepath.Join(t.TempDir(), "r.db")
-	r := openAt(t, path, c)
+	r := p.open(t, c)
 	early, late := c.Now().Add(time.Hour), c.Now().Add(3*time.Hour)
 	count := func(r *Records, token string, until time.Time, want bool) {
 		t.Helper()
@@ -55,7 +56,7 @@ func TestCountIsDurable(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r = openAt(t, path, c)
+	r = p.open(t, c)
 	count(r, "early", early, false)
 	count(r, "late", late, false)
 	if n, err := r.Forget(t.Context(), c.Now().Add(2*time.Hour)); n != 0 || err != nil {
@@ -68,8 +69,10 @@ func TestCountIsDurable(t *testing.T) {
 	}
 }
 
-func TestForgetTakesManyUses(t *testing.T) {
-	r, c := openNew(t)
+func TestForgetTakesManyUses(t *testing.T) { onEach(t, testForgetTakesManyUses) }
+
+func testForgetTakesManyUses(t *testing.T, p *place) {
+	r, c := p.openNew(t)
 	var all sync.WaitGroup
 	for i := range 2*forgetAtOnce + 1 {
 		all.Go(func() {

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	os.Exit(withDatabase(m.Run))
 }
 
 // noteForever prints each id after it was acknowledged, and "s" before it when

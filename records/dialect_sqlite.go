@@ -10,26 +10,23 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 )
 
 // What SQLite says otherwise than PostgreSQL. Every other statement of this
 // package is the same in both; both take $1, $2 … as placeholders.
 const (
-	gooseDialect = goose.DialectSQLite3
-
 	// begin takes the write lock at once. A plain BEGIN would take it at the
 	// first write, and SQLite does not wait for the lock there when another
 	// writer came between (sqlite.org/lang_transaction.html, section 2.2).
 	begin    = "BEGIN IMMEDIATE"
 	commit   = "COMMIT"
 	rollback = "ROLLBACK"
-
-	// skipLocked ends the subquery of a claim. There is one writer, so there
-	// is nobody to skip; PostgreSQL needs FOR UPDATE SKIP LOCKED.
-	skipLocked = ""
 )
+
+// sqliteWords puts SQLite's words into a statement. There is one writer, so
+// there is nobody to skip; and the time is always given, by the clock in Config.
+var sqliteWords = strings.NewReplacer(skipLocked, "", dbClock, "NULL")
 
 // openSQLite returns a pool of n connections to the file at path, which must
 // exist: SQLite never makes it. All n are opened now and kept, so that none of
@@ -116,9 +113,8 @@ func resultCode(err error) int {
 	return e.Code() & 0xff
 }
 
-// refused reports whether the database was reached and would not have this
-// statement or its values: a fault of the one change, not of the database.
-func refused(err error) bool {
+// refusedByFile is what SQLite says when a statement is at fault, see [refused].
+func refusedByFile(err error) bool {
 	switch resultCode(err) {
 	case sqliteError, sqliteTooBig, sqliteConstraint, sqliteMismatch, sqliteMisuse, sqliteRange:
 		return true

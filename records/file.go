@@ -56,7 +56,7 @@ type file struct {
 
 	broken atomic.Bool // the connections are not to be trusted any more
 
-	// Guarded by the gate of Records, held for writing.
+	// Guarded by the gate of local, held for writing.
 	lost   bool // it was not at its path when last looked for
 	folded bool // the write-ahead log is empty
 }
@@ -65,10 +65,10 @@ type file struct {
 // process may be migrating the same file. SQLite answers some of these meetings
 // at once, without the usual patience: the switch to write-ahead logging, and a
 // read lock that cannot become a write lock.
-func openPatiently(ctx context.Context, path string, t tuning) (*file, error) {
+func openPatiently(ctx context.Context, path string, t tuning, migrates bool) (*file, error) {
 	end := time.Now().Add(t.patience)
 	for try := 1; ; try++ {
-		f, err := openFile(ctx, path, t)
+		f, err := openFile(ctx, path, t, migrates)
 		again := locked(err) && time.Now().Before(end) ||
 			refused(err) && try < 3 // they made a table just after we looked for it
 		if !again {
@@ -84,8 +84,9 @@ func openPatiently(ctx context.Context, path string, t tuning) (*file, error) {
 	}
 }
 
-// openFile opens the file at path, which must exist, and migrates it.
-func openFile(ctx context.Context, path string, t tuning) (_ *file, err error) {
+// openFile opens the file at path, which must exist, and migrates it, or makes
+// sure that it need not be.
+func openFile(ctx context.Context, path string, t tuning, migrates bool) (_ *file, err error) {
 	f := &file{path: path}
 	if f.info, err = os.Stat(path); err != nil {
 		return nil, err
@@ -105,7 +106,7 @@ func openFile(ctx context.Context, path string, t tuning) (_ *file, err error) {
 	if mode != "wal" {
 		return nil, fmt.Errorf("the file system allows no write-ahead log: journal mode is %q", mode)
 	}
-	if err := migrate(ctx, f.writer); err != nil {
+	if _, _, err := migrateFile(ctx, f.writer, migrates); err != nil {
 		return nil, err
 	}
 	if f.conn, err = f.writer.Conn(ctx); err != nil {
@@ -193,7 +194,7 @@ func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
 	if st := s.by[query]; st != nil {
 		return st, nil
 	}
-	st, err := s.on.PrepareContext(ctx, query) //nolint:sqlclosecheck // close does
+	st, err := s.on.PrepareContext(ctx, sqliteWords.Replace(query)) //nolint:sqlclosecheck // close does
 	if err != nil {
 		return nil, err
 	}
@@ -217,38 +218,23 @@ func (s *statements) exec(ctx context.Context, query string, args ...any) (int64
 	return res.RowsAffected()
 }
 
-// scanner is one row, or why there is none.
-type scanner interface{ Scan(into ...any) error }
-
-type noRow struct{ err error }
-
-func (n noRow) Scan(...any) error { return n.err }
-
-func (s *statements) row(ctx context.Context, query string, args ...any) scanner {
-	st, err := s.get(ctx, query) //nolint:sqlclosecheck // kept; close does
-	if err != nil {
-		return noRow{err}
-	}
-	return st.QueryRowContext(ctx, args...)
-}
-
-// rows calls each with every row of the answer.
-func (s *statements) rows(ctx context.Context, each func(scanner) error, query string, args ...any) error {
+// rows runs query and has into read its answer.
+func (s *statements) rows(ctx context.Context, into func(rows) error, query string, args ...any) error {
 	st, err := s.get(ctx, query) //nolint:sqlclosecheck // kept; close does
 	if err != nil {
 		return err
 	}
-	rows, err := st.QueryContext(ctx, args...)
+	rs, err := st.QueryContext(ctx, args...)
 	if err != nil {
 		return err
 	}
-	defer rows.Close() //nolint:errcheck // Err tells
-	for rows.Next() {
-		if err := each(rows); err != nil {
-			return err
-		}
+	defer rs.Close() //nolint:errcheck // Err tells
+	if err := into(rs); err != nil {
+		return err
 	}
-	return rows.Err()
+	for rs.Next() { // to the end: a statement that changes rows does so as it is read
+	}
+	return rs.Err()
 }
 
 func (s *statements) close() error {

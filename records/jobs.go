@@ -12,17 +12,31 @@ import (
 	"postern.example/postern"
 )
 
-const (
+// now is the time in a statement: the argument, or when that is NULL the
+// database's own, by which copies on many machines agree.
+func now(argument string) string {
+	return "coalesce(CAST(" + argument + " AS BIGINT), " + dbClock + ")"
+}
+
+var (
 	// One name for all of a call, and the id behind it: every lease has its own.
-	claimJobs = `UPDATE uploads SET lease = CAST($1 AS TEXT) || '-' || id, lease_until = $2, attempts = attempts + 1
-		WHERE id IN (
+	// The due jobs are found first and once: PostgreSQL may run a subquery in
+	// the WHERE more than once, and lease more than the limit.
+	claimJobs = `WITH due AS MATERIALIZED (
 			SELECT id FROM uploads
-			WHERE next_at <= $3 AND (lease_until IS NULL OR lease_until <= $3)
-			ORDER BY next_at, id LIMIT $4` + skipLocked + `)
-		RETURNING ` + columns + `, next_at, attempts`
+			WHERE next_at <= ` + now("$1") + ` AND (lease_until IS NULL OR lease_until <= ` + now("$1") + `)
+			ORDER BY next_at, id LIMIT $2` + skipLocked + `)
+		UPDATE uploads SET lease = CAST($3 AS TEXT) || '-' || id, lease_until = ` + now("$1") + ` + $4, attempts = attempts + 1
+		WHERE id IN (SELECT id FROM due)
+		RETURNING ` + columns + `, next_at, attempts, lease, lease_until`
 
-	extendJob = `UPDATE uploads SET lease_until = $1 WHERE id = $2 AND lease = $3`
+	extendJob = `UPDATE uploads SET lease_until = ` + now("$1") + ` + $2 WHERE id = $3 AND lease = $4
+		RETURNING lease_until`
 
+	retryJob = `UPDATE uploads SET next_at = ` + now("$1") + ` + $2, lease = NULL, lease_until = NULL WHERE id = $3 AND lease = $4`
+)
+
+const (
 	settleJob = `UPDATE uploads
 		SET state = $1, image = $2, problem = $3, settled_at = $4, size = $5, etag = $6,
 			next_at = NULL, lease = NULL, lease_until = NULL, attempts = 0
@@ -31,15 +45,13 @@ const (
 	settleRemoved = `UPDATE uploads SET next_at = NULL, lease = NULL, lease_until = NULL, attempts = 0
 		WHERE id = $1 AND lease = $2 AND state = 'removed'`
 
-	retryJob = `UPDATE uploads SET next_at = $1, lease = NULL, lease_until = NULL WHERE id = $2 AND lease = $3`
-
 	releaseJob = `UPDATE uploads SET lease = NULL, lease_until = NULL, attempts = attempts - 1 WHERE id = $1 AND lease = $2`
 
 	reclaimJobs = `UPDATE uploads SET lease = NULL, lease_until = NULL WHERE lease IS NOT NULL`
 
 	forgetUploads = `DELETE FROM uploads WHERE id IN (
 		SELECT id FROM uploads
-		WHERE state = 'removed' AND next_at IS NULL AND settled_at < $1 LIMIT $2)`
+		WHERE state = 'removed' AND next_at IS NULL AND settled_at < $1 LIMIT $2` + skipLocked + `)`
 )
 
 // Claim leases up to limit due jobs, those that have been due longest first. A
@@ -57,22 +69,27 @@ func (r *Records) Claim(ctx context.Context, lease time.Duration, limit int) ([]
 	if err != nil {
 		return nil, err
 	}
-	now := r.now()
-	until := now.Add(lease).UnixMilli()
 	type job struct {
 		row
 		nextAt   int64
 		attempts int
+		lease    string
+		until    int64
 	}
 	var jobs []job
-	err = r.write(ctx, func(ctx context.Context, f *file) (answer, fault error) {
-		jobs = nil
-		return nil, f.writes.rows(ctx, func(s scanner) error {
-			var j job
-			err := s.Scan(j.into(&j.nextAt, &j.attempts)...)
-			jobs = append(jobs, j)
-			return err
-		}, claimJobs, name, until, now.UnixMilli(), limit)
+	_, err = r.write(ctx, change{
+		query: claimJobs, args: []any{r.clock(), limit, name, lease.Milliseconds()},
+		into: func(rs rows) error {
+			jobs = nil
+			for rs.Next() {
+				var j job
+				if err := rs.Scan(j.into(&j.nextAt, &j.attempts, &j.lease, &j.until)...); err != nil {
+					return err
+				}
+				jobs = append(jobs, j)
+			}
+			return rs.Err()
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -87,7 +104,7 @@ func (r *Records) Claim(ctx context.Context, lease time.Duration, limit int) ([]
 		if err != nil {
 			return nil, err
 		}
-		claims[i] = postern.Claim{Upload: u, Lease: name + "-" + string(u.ID), Until: instant(until), Attempts: jobs[i].attempts}
+		claims[i] = postern.Claim{Upload: u, Lease: jobs[i].lease, Until: instant(jobs[i].until), Attempts: jobs[i].attempts}
 	}
 	return claims, nil
 }
@@ -106,9 +123,19 @@ func (r *Records) Extend(ctx context.Context, c postern.Claim, lease time.Durati
 	if lease < time.Millisecond {
 		return c, fmt.Errorf("extend lease: a lease of %s is too short", lease)
 	}
-	until := r.now().Add(lease).UnixMilli()
-	if err := r.leased(ctx, extendJob, until, string(c.Upload.ID), c.Lease); err != nil {
+	var until int64
+	_, err := r.write(ctx, change{
+		query: extendJob, args: []any{r.clock(), lease.Milliseconds(), string(c.Upload.ID), c.Lease}, row: string(c.Upload.ID),
+		into: func(rs rows) error {
+			until = 0
+			return one(&until)(rs)
+		},
+	})
+	switch {
+	case err != nil:
 		return c, err
+	case until == 0:
+		return c, postern.ErrLeaseLost
 	}
 	c.Until = instant(until)
 	return c, nil
@@ -124,7 +151,7 @@ func (r *Records) Settle(ctx context.Context, c postern.Claim, u postern.Upload)
 	id := string(c.Upload.ID)
 	switch u.State {
 	case postern.Removed:
-		return r.leased(ctx, settleRemoved, id, c.Lease)
+		return r.leased(ctx, c, quiet, settleRemoved, id, c.Lease)
 	case postern.Ready, postern.Rejected, postern.Failed:
 	default:
 		return fmt.Errorf("settle upload: %q is not a final state", u.State)
@@ -136,44 +163,38 @@ func (r *Records) Settle(ctx context.Context, c postern.Claim, u postern.Upload)
 	if err != nil {
 		return err
 	}
-	return r.leased(ctx, settleJob, w.state, w.image, w.problem, w.settledAt, u.Size, u.ETag, id, c.Lease)
+	return r.leased(ctx, c, moved, settleJob, w.state, w.image, w.problem, w.settledAt, u.Size, u.ETag, id, c.Lease)
 }
 
 // Retry gives the lease of c back; the job is due again at the given time.
 // ErrLeaseLost when the lease is another's.
 func (r *Records) Retry(ctx context.Context, c postern.Claim, at time.Time) error {
-	return r.leased(ctx, retryJob, at.UnixMilli(), string(c.Upload.ID), c.Lease)
+	// The time is ours; how long it is until then is the same for everybody.
+	wait := at.UnixMilli() - r.now().UnixMilli()
+	return r.leased(ctx, c, quiet, retryJob, r.clock(), wait, string(c.Upload.ID), c.Lease)
 }
 
 // Release gives the lease of c back as if it had never been taken: the job is
 // due at once, in its old place, and the attempt is not counted. It is for a
 // worker that shuts down. ErrLeaseLost when the lease is another's.
 func (r *Records) Release(ctx context.Context, c postern.Claim) error {
-	return r.leased(ctx, releaseJob, string(c.Upload.ID), c.Lease)
+	return r.leased(ctx, c, quiet, releaseJob, string(c.Upload.ID), c.Lease)
 }
 
 // Reclaim ends every lease, so that the jobs of a process that was killed go on
 // at once and not when their leases run out; the attempts stay counted. It
 // returns how many there were. Only who knows that nobody else works on these
-// records may call it: a process that has locked the folder, before its worker runs.
+// records may call it: a process that has locked the folder, before its worker
+// runs. Never where copies share a server.
 func (r *Records) Reclaim(ctx context.Context) (int, error) {
-	var n int64
-	err := r.write(ctx, func(ctx context.Context, f *file) (answer, fault error) {
-		n, fault = f.writes.exec(ctx, reclaimJobs)
-		return nil, fault
-	})
+	n, err := r.write(ctx, change{query: reclaimJobs})
 	return int(n), err
 }
 
-// leased runs a statement that changes a row only under the right lease.
-func (r *Records) leased(ctx context.Context, statement string, args ...any) error {
-	return r.write(ctx, func(ctx context.Context, f *file) (answer, fault error) {
-		n, err := f.writes.exec(ctx, statement, args...)
-		if err == nil && n == 0 {
-			return postern.ErrLeaseLost, nil
-		}
-		return nil, err
-	})
+// leased runs a statement that changes the row of c only under its lease.
+func (r *Records) leased(ctx context.Context, c postern.Claim, n news, statement string, args ...any) error {
+	_, err := r.write(ctx, change{query: statement, args: args, row: string(c.Upload.ID), none: postern.ErrLeaseLost, news: n})
+	return err
 }
 
 // forgetAtOnce is how many rows one commit deletes at most, so that others do
@@ -196,11 +217,7 @@ func (r *Records) Forget(ctx context.Context, before time.Time) (int, error) {
 func (r *Records) forget(ctx context.Context, statement string, before time.Time) (int, error) {
 	total := 0
 	for {
-		var n int64
-		err := r.write(ctx, func(ctx context.Context, f *file) (answer, fault error) {
-			n, fault = f.writes.exec(ctx, statement, before.UnixMilli(), forgetAtOnce)
-			return nil, fault
-		})
+		n, err := r.write(ctx, change{query: statement, args: []any{before.UnixMilli(), forgetAtOnce}})
 		if err != nil {
 			return total, err
 		}

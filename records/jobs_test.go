@@ -9,8 +9,10 @@ import (
 	"postern.example/postern"
 )
 
-func TestClaimTakesTheOldestDue(t *testing.T) {
-	r, c := openNew(t)
+func TestClaimTakesTheOldestDue(t *testing.T) { onEach(t, testClaimTakesTheOldestDue) }
+
+func testClaimTakesTheOldestDue(t *testing.T, p *place) {
+	r, c := p.openNew(t)
 	ctx := t.Context()
 	for _, i := range []int{3, 1, 2} { // due in the order of arrival, not of ids
 		arrive(t, r, arrival(i))
@@ -39,8 +41,10 @@ func TestClaimTakesTheOldestDue(t *testing.T) {
 	}
 }
 
-func TestDeadWorkerIsTakenOver(t *testing.T) {
-	r, c := openNew(t)
+func TestDeadWorkerIsTakenOver(t *testing.T) { onEach(t, testDeadWorkerIsTakenOver) }
+
+func testDeadWorkerIsTakenOver(t *testing.T, p *place) {
+	r, c := p.openNew(t)
 	ctx := t.Context()
 	u := arrive(t, r, arrival(1))
 	dead := claimOne(t, r)
@@ -66,8 +70,10 @@ func TestDeadWorkerIsTakenOver(t *testing.T) {
 	}
 }
 
-func TestLateWorkerMayStillSettle(t *testing.T) {
-	r, c := openNew(t)
+func TestLateWorkerMayStillSettle(t *testing.T) { onEach(t, testLateWorkerMayStillSettle) }
+
+func testLateWorkerMayStillSettle(t *testing.T, p *place) {
+	r, c := p.openNew(t)
 	u := arrive(t, r, arrival(1))
 	claim := claimOne(t, r)
 	c.Add(time.Hour) // nobody has taken over
@@ -76,8 +82,10 @@ func TestLateWorkerMayStillSettle(t *testing.T) {
 	}
 }
 
-func TestExtendKeepsOthersAway(t *testing.T) {
-	r, c := openNew(t)
+func TestExtendKeepsOthersAway(t *testing.T) { onEach(t, testExtendKeepsOthersAway) }
+
+func testExtendKeepsOthersAway(t *testing.T, p *place) {
+	r, c := p.openNew(t)
 	arrive(t, r, arrival(1))
 	claim := claimOne(t, r)
 	for range 5 {
@@ -92,8 +100,10 @@ func TestExtendKeepsOthersAway(t *testing.T) {
 	}
 }
 
-func TestRetryAndRelease(t *testing.T) {
-	r, c := openNew(t)
+func TestRetryAndRelease(t *testing.T) { onEach(t, testRetryAndRelease) }
+
+func testRetryAndRelease(t *testing.T, p *place) {
+	r, c := p.openNew(t)
 	ctx := t.Context()
 	arrive(t, r, arrival(1))
 	first := claimOne(t, r)
@@ -124,8 +134,10 @@ func TestRetryAndRelease(t *testing.T) {
 }
 
 // Eight workers, some of which die, and never two on one job.
-func TestClaimNeverGivesARowTwice(t *testing.T) {
-	r, c := openNew(t)
+func TestClaimNeverGivesARowTwice(t *testing.T) { onEach(t, testClaimNeverGivesARowTwice) }
+
+func testClaimNeverGivesARowTwice(t *testing.T, p *place) {
+	r, c := p.openNew(t)
 	ctx := t.Context()
 	const n = 400
 	var all sync.WaitGroup
@@ -198,9 +210,11 @@ func TestClaimNeverGivesARowTwice(t *testing.T) {
 }
 
 // Two processes on one file: they wait for each other, and share the queue.
-func TestTwoOpenersShareTheQueue(t *testing.T) {
-	r, c := openNew(t)
-	other := openAt(t, r.path, c)
+func TestTwoOpenersShareTheQueue(t *testing.T) { onEach(t, testTwoOpenersShareTheQueue) }
+
+func testTwoOpenersShareTheQueue(t *testing.T, p *place) {
+	r, c := p.openNew(t)
+	other := p.open(t, c)
 	var all sync.WaitGroup
 	for i := range 100 {
 		all.Go(func() {

@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
@@ -68,6 +69,41 @@ func ready(u postern.Upload) postern.Upload {
 	}
 	return u
 }
+
+// place is where records lie: a file, or a schema on a server.
+type place struct {
+	conf    Config
+	writers int // 0: as many as Open has
+}
+
+// onEach runs a test of what records promise wherever they lie.
+func onEach(t *testing.T, test func(t *testing.T, p *place)) {
+	t.Run("SQLite", func(t *testing.T) { test(t, &place{conf: Config{Path: filepath.Join(t.TempDir(), "records.db")}}) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, newServerPlace(t)) })
+}
+
+// open opens the records, once more if they are open, until the test ends.
+func (p *place) open(t testing.TB, c *clock) *Records {
+	t.Helper()
+	conf, tune := p.conf, defaults()
+	if conf.URL != "" {
+		tune = serverDefaults()
+	}
+	tune.writers = cmp.Or(p.writers, tune.writers)
+	if c != nil {
+		conf.Now = c.Now
+	}
+	return openTuned(t, conf, tune)
+}
+
+func (p *place) openNew(t testing.TB) (*Records, *clock) {
+	t.Helper()
+	c := newClock()
+	return p.open(t, c), c
+}
+
+// lite is the file in which r lies.
+func lite(r *Records) *local { return r.db.(*local) }
 
 // openAt opens records at path, on c, until the test ends.
 func openAt(t *testing.T, path string, c *clock) *Records {

@@ -15,9 +15,9 @@ const (
 	selectUploadsIn = `SELECT ` + columns + ` FROM uploads
 		WHERE principal = $1 AND id < $2 AND state = $4
 		ORDER BY id DESC LIMIT $3`
-
-	selectBacklog = `SELECT count(*), coalesce(min(next_at), 0) FROM uploads WHERE next_at <= $1`
 )
+
+var selectBacklog = `SELECT count(*), coalesce(min(next_at), 0) FROM uploads WHERE next_at <= ` + now("$1")
 
 // afterAll sorts after every id, whatever the collation: an id has no letter
 // beyond "v".
@@ -40,17 +40,21 @@ func (r *Records) Uploads(ctx context.Context, q postern.Query) ([]postern.Uploa
 		query, args = selectUploadsIn, append(args, string(q.State))
 	}
 	var list []postern.Upload
-	err := r.read(ctx, func(f *file) error {
-		return f.reads.rows(ctx, func(s scanner) error {
+	err := r.read(ctx, func(rs rows) error {
+		list = nil
+		for rs.Next() {
 			var w row
-			if err := s.Scan(w.into()...); err != nil {
+			if err := rs.Scan(w.into()...); err != nil {
 				return err
 			}
 			u, err := w.decode()
+			if err != nil {
+				return err
+			}
 			list = append(list, u)
-			return err
-		}, query, args...)
-	})
+		}
+		return rs.Err()
+	}, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -60,11 +64,8 @@ func (r *Records) Uploads(ctx context.Context, q postern.Query) ([]postern.Uploa
 // Backlog returns how many jobs are due or running, and since when the oldest
 // of them has been due; the zero time when there are none.
 func (r *Records) Backlog(ctx context.Context) (n int, oldest time.Time, err error) {
-	now := r.now().UnixMilli()
 	var since int64
-	err = r.read(ctx, func(f *file) error {
-		return f.reads.row(ctx, selectBacklog, now).Scan(&n, &since)
-	})
+	err = r.read(ctx, one(&n, &since), selectBacklog, r.clock())
 	if err != nil || n == 0 {
 		return 0, time.Time{}, err
 	}

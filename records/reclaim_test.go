@@ -9,8 +9,10 @@ import (
 
 // After a crash the jobs of the dead process are due at once, and what is done
 // under its old leases counts no more.
-func TestReclaim(t *testing.T) {
-	r, _ := openNew(t)
+func TestReclaim(t *testing.T) { onEach(t, testReclaim) }
+
+func testReclaim(t *testing.T, p *place) {
+	r, _ := p.openNew(t)
 	for n := range 3 {
 		arrive(t, r, arrival(n))
 	}
@@ -29,8 +31,10 @@ func TestReclaim(t *testing.T) {
 }
 
 // Every lease has a name of its own, also those of one call.
-func TestLeasesDiffer(t *testing.T) {
-	r, _ := openNew(t)
+func TestLeasesDiffer(t *testing.T) { onEach(t, testLeasesDiffer) }
+
+func testLeasesDiffer(t *testing.T, p *place) {
+	r, _ := p.openNew(t)
 	for n := range 5 {
 		arrive(t, r, arrival(n))
 	}
@@ -51,8 +55,10 @@ func TestLeasesDiffer(t *testing.T) {
 }
 
 // What is settled is what was checked: its size and ETag too.
-func TestSettleNotesWhatWasRead(t *testing.T) {
-	r, _ := openNew(t)
+func TestSettleNotesWhatWasRead(t *testing.T) { onEach(t, testSettleNotesWhatWasRead) }
+
+func testSettleNotesWhatWasRead(t *testing.T, p *place) {
+	r, _ := p.openNew(t)
 	arrive(t, r, arrival(1))
 	c := claimOne(t, r)
 	u := ready(c.Upload)

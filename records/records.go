@@ -3,78 +3,90 @@ package records
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"postern.example/postern"
 )
 
-// Config says where the records lie. Only Path must be given.
+// Config says where the records lie: Path or URL must be given.
 type Config struct {
-	// Path of the database file. It and its folder are made when missing, for
-	// the owner only. Beside it lie Path-wal and Path-shm while it is open.
-	Path   string
-	Now    func() time.Time // default time.Now
-	Random io.Reader        // names leases; safe for concurrent use; default crypto/rand
-	Logger *slog.Logger     // default: nothing is logged
+	// Path of a SQLite file. It and its folder are made when missing, for the
+	// owner only. Beside it lie Path-wal and Path-shm while it is open.
+	Path string
+	// URL of a PostgreSQL database, "postgres://user:password@host:5432/name".
+	// It may have the parameters of libpq (sslmode, sslrootcert, passfile,
+	// target_session_attrs, several hosts …), and search_path, the schema that
+	// holds the tables; default "postern". It is a secret: no error and no log
+	// line repeats it.
+	URL string
+	// NoMigrate refuses an older schema and does not bring it up to date:
+	// [Migrate] did it, or will.
+	NoMigrate bool
+	// Now is the time. Default: time.Now with Path. With URL leases end and jobs
+	// are due by the clock of the database, so that copies on many machines
+	// agree; Now is for tests then.
+	Now    func() time.Time
+	Random io.Reader    // names leases; safe for concurrent use; default crypto/rand
+	Logger *slog.Logger // default: nothing is logged
 }
 
 // tuning is what tests and benchmarks vary.
 type tuning struct {
 	batch    int           // most writes in one commit
+	writers  int           // how many commits may be under way at once
 	readers  int           // connections that read
-	patience time.Duration // how long a lock of somebody else is waited for
+	patience time.Duration // how long a lock of somebody else, or an answer, is waited for
+	opening  time.Duration // how long a server that is not there yet is waited for
 }
 
-func defaults() tuning { return tuning{batch: 256, readers: 4, patience: 2500 * time.Millisecond} }
+func defaults() tuning {
+	return tuning{batch: 256, writers: 1, readers: 4, patience: 2500 * time.Millisecond}
+}
 
-// Records are uploads and their jobs in a SQLite file. Make them with [Open].
-// All methods are safe for concurrent use.
+// Records are uploads and their jobs in a SQLite file or on a PostgreSQL
+// server. Make them with [Open]. All methods are safe for concurrent use.
 type Records struct {
-	path   string
+	db     database
 	now    func() time.Time
+	shared bool // the time is the database's
 	random io.Reader
 	log    *slog.Logger
 	tune   tuning
 
-	// gate is held for reading by whoever uses the file, and for writing by
-	// whoever opens or closes it.
-	gate   sync.RWMutex
-	file   *file // nil: none is open
-	closed bool
-
 	queue   queue
-	stopped chan struct{} // closed when the writer has ended
+	stopped sync.WaitGroup // the writers
 }
 
 var _ postern.Records = (*Records)(nil)
 
 var errClosed = errors.New("the records are closed")
 
-// Open opens the records at c.Path, makes them when there are none, and brings
-// their schema up to date. An error says what is wrong with the file: it is
-// damaged, not a database, was written by a newer version of the program, or
-// its folder cannot be written; it matches ErrRecordsUnavailable when somebody
-// else keeps it locked. Close the records after use.
-func Open(ctx context.Context, c Config) (*Records, error) { return open(ctx, c, defaults()) }
-
-func open(ctx context.Context, c Config, t tuning) (*Records, error) {
-	if c.Path == "" {
-		return nil, errors.New("open records: a path is needed")
+// Open opens the records, makes them when there are none, and brings their
+// schema up to date. It matches ErrRecordsUnavailable when somebody else keeps
+// the file locked, or the server does not answer within ten seconds; any other
+// error says what is wrong: the file is damaged, not a database, was written
+// by a newer version of the program, or its folder cannot be written; the
+// server refuses the user or has no such database. Close the records after use.
+func Open(ctx context.Context, c Config) (*Records, error) {
+	if c.URL != "" {
+		return open(ctx, c, serverDefaults())
 	}
-	path, err := filepath.Abs(c.Path)
-	if err != nil {
-		return nil, fmt.Errorf("open records %s: %w", c.Path, err)
+	return open(ctx, c, defaults())
+}
+
+func open(ctx context.Context, c Config, t tuning) (_ *Records, err error) {
+	if (c.Path == "") == (c.URL == "") {
+		return nil, errors.New("open records: a path or a URL is needed")
 	}
 	r := &Records{
-		path: path, now: c.Now, random: c.Random, log: c.Logger, tune: t,
-		queue: queue{wake: make(chan struct{}, 1)}, stopped: make(chan struct{}),
+		now: c.Now, random: c.Random, log: c.Logger, tune: t, shared: c.URL != "" && c.Now == nil,
+		queue: queue{wake: make(chan struct{}, 1)},
 	}
 	if r.now == nil {
 		r.now = time.Now
@@ -85,112 +97,43 @@ func open(ctx context.Context, c Config, t tuning) (*Records, error) {
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	if err := createFile(path); err != nil {
-		return nil, fmt.Errorf("open records: %w", err)
+	c.Logger = r.log
+	if c.URL != "" {
+		r.db, err = openServer(ctx, &c, t)
+	} else {
+		r.db, err = openLocal(ctx, &c, t)
 	}
-	switch r.file, err = openPatiently(ctx, path, t); {
-	case locked(err):
-		return nil, postern.ErrRecordsUnavailable.Because(fmt.Errorf("open records %s: %v", path, err))
-	case damaged(err):
-		return nil, fmt.Errorf("open records %s: the file is damaged or not a SQLite database: %v", path, err)
-	case err != nil:
-		return nil, fmt.Errorf("open records %s: %v", path, err)
+	if err != nil {
+		return nil, err
 	}
-	go r.writer(context.WithoutCancel(ctx))
+	for range t.writers {
+		r.stopped.Go(func() { r.writer(context.WithoutCancel(ctx)) })
+	}
 	return r, nil
 }
 
-// Close commits what is waiting, then closes the file. Later calls of other
+// Close commits what is waiting, then closes the database. Later calls of other
 // methods answer ErrRecordsUnavailable; a second Close does nothing.
 func (r *Records) Close() error {
 	r.queue.close()
-	<-r.stopped
-	r.gate.Lock()
-	defer r.gate.Unlock()
-	r.closed = true
-	f := r.file
-	r.file = nil
-	if f == nil {
-		return nil
-	}
-	if err := f.close(); err != nil {
+	r.stopped.Wait()
+	if err := r.db.close(); err != nil {
 		return fmt.Errorf("close records: %v", err)
 	}
 	return nil
 }
 
+// clock is the time as an argument of a statement; see the function now.
+func (r *Records) clock() sql.NullInt64 {
+	return sql.NullInt64{Int64: r.now().UnixMilli(), Valid: !r.shared}
+}
+
 // Ping reports whether the records can be read and written now, by taking and
 // giving back the write lock. It writes nothing.
 func (r *Records) Ping(ctx context.Context) error {
-	return r.write(ctx, func(ctx context.Context, f *file) (answer, fault error) {
-		var n int
-		return nil, f.writes.row(ctx, `SELECT count(*) FROM (SELECT id FROM uploads LIMIT 1) AS some`).Scan(&n)
-	})
-}
-
-// enter returns the file for use, once it is certain that it still lies at its
-// path. Without an error the caller must release r.gate for reading.
-func (r *Records) enter(ctx context.Context) (*file, error) {
-	for range 2 {
-		r.gate.RLock()
-		if r.file.usable() {
-			return r.file, nil
-		}
-		r.gate.RUnlock()
-		if err := r.mend(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return nil, errors.New("the file is being replaced over and over")
-}
-
-// mend makes r.file usable again if that can be: the file is back, or another
-// one has taken its place, or the connections had to be given up.
-func (r *Records) mend(ctx context.Context) error {
-	ctx = context.WithoutCancel(ctx) // never stop halfway; locks are waited for in bounded time
-	r.gate.Lock()
-	defer r.gate.Unlock()
-	if r.closed {
-		return errClosed
-	}
-	f := r.file
-	info, err := os.Stat(r.path)
-	switch {
-	case err != nil:
-		if f != nil && !f.lost {
-			f.lost = true
-			r.log.WarnContext(ctx, "records file is gone", "path", r.path, "err", err)
-			// Whoever moved it shall have all of it.
-			if err := f.fold(ctx); err != nil {
-				r.log.WarnContext(ctx, "records file is incomplete", "path", r.path, "err", err)
-			}
-		}
-		return err
-	case f != nil && os.SameFile(info, f.info) && !f.broken.Load():
-		if f.lost {
-			f.lost, f.folded = false, false
-			r.log.InfoContext(ctx, "records file is back", "path", r.path)
-		}
-		return nil
-	case f != nil:
-		if !os.SameFile(info, f.info) {
-			// The log beside the new file may still be that of the old one,
-			// and SQLite would replay it into the new one
-			// (sqlite.org/howtocorrupt.html, section 1.4).
-			if err := f.fold(ctx); err != nil {
-				return err
-			}
-		}
-		if err := f.close(); err != nil {
-			r.log.WarnContext(ctx, "records file was not closed well", "path", r.path, "err", err)
-		}
-		r.file = nil
-	}
-	if r.file, err = openPatiently(ctx, r.path, r.tune); err != nil {
-		return err
-	}
-	r.log.InfoContext(ctx, "records file was opened anew", "path", r.path)
-	return nil
+	var n int
+	_, err := r.write(ctx, change{query: `SELECT count(*) FROM (SELECT id FROM uploads LIMIT 1) AS newest`, into: one(&n)})
+	return err
 }
 
 // told returns err as callers see it. Answers pass as they are; causes of the

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 
 	"postern.example/postern"
@@ -47,8 +48,9 @@ func do(t *testing.T, db *sql.DB, statement string) {
 // noDriver fails when an error of the driver can be got out of err.
 func noDriver(t *testing.T, what string, err error) {
 	t.Helper()
-	var e *sqlite.Error
-	if errors.As(err, &e) {
+	var file *sqlite.Error
+	var server *pgconn.PgError
+	if errors.As(err, &file) || errors.As(err, &server) {
 		t.Errorf("%s: the driver's error comes through: %v", what, err)
 	}
 }
@@ -105,8 +107,8 @@ func TestLockedDatabase(t *testing.T) {
 
 // writing reports whether the writer is at work; nobody else must use r.
 func writing(r *Records) bool {
-	if r.gate.TryLock() {
-		r.gate.Unlock()
+	if lite(r).gate.TryLock() {
+		lite(r).gate.Unlock()
 		return false
 	}
 	return true
@@ -114,7 +116,7 @@ func writing(r *Records) bool {
 
 func TestLockThatIsGivenBackInTime(t *testing.T) {
 	r, _ := openNew(t)
-	other := elsewhere(t, r.path)
+	other := elsewhere(t, lite(r).path)
 	do(t, other, "BEGIN EXCLUSIVE")
 	done := make(chan error, 1)
 	go func() { _, _, err := r.Arrive(t.Context(), arrival(1)); done <- err }()
@@ -132,7 +134,7 @@ func TestLockThatIsGivenBackInTime(t *testing.T) {
 
 func TestCallerLeavesWhileTheDatabaseIsLocked(t *testing.T) {
 	r, _ := openNew(t)
-	other := elsewhere(t, r.path)
+	other := elsewhere(t, lite(r).path)
 	do(t, other, "BEGIN EXCLUSIVE")
 	ctx, cancel := context.WithCancel(t.Context())
 	first, second := make(chan error, 1), make(chan error, 1)
@@ -178,14 +180,14 @@ func TestFileMovedAwayAndBack(t *testing.T) {
 	r, c := openNew(t)
 	u := arrive(t, r, arrival(1))
 	claim := claimOne(t, r)
-	away := r.path + ".away"
+	away := lite(r).path + ".away"
 	for range 3 {
-		move(t, r.path, away)
+		move(t, lite(r).path, away)
 		allAway(t, r, arrival(2), claim)
-		if _, err := os.Stat(r.path); err == nil {
+		if _, err := os.Stat(lite(r).path); err == nil {
 			t.Fatal("a new file was made")
 		}
-		move(t, away, r.path)
+		move(t, away, lite(r).path)
 		if got, err := r.Upload(t.Context(), u.ID); err != nil || !reflect.DeepEqual(got, u) {
 			t.Fatalf("Upload after it came back: %+v, %v", got, err)
 		}
@@ -202,7 +204,7 @@ func TestFileMovedAwayAndBack(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r = openAt(t, r.path, c)
+	r = openAt(t, lite(r).path, c)
 	if list, err := r.Uploads(t.Context(), postern.Query{Principal: "alice", Limit: 10}); err != nil || len(list) != 2 {
 		t.Fatalf("%d uploads after reopening, %v; want 2", len(list), err)
 	}
@@ -213,7 +215,7 @@ func TestMovedFileIsWhole(t *testing.T) {
 	r, c := openNew(t)
 	u := arrive(t, r, arrival(1))
 	away := filepath.Join(t.TempDir(), "moved.db")
-	move(t, r.path, away)
+	move(t, lite(r).path, away)
 	want(t, "Ping", r.Ping(t.Context()), postern.ErrRecordsUnavailable)
 	moved := openAt(t, away, c)
 	if got, err := moved.Upload(t.Context(), u.ID); err != nil || !reflect.DeepEqual(got, u) {
@@ -227,11 +229,11 @@ func TestFileDeleted(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("an open file cannot be deleted there")
 	}
-	if err := os.Remove(r.path); err != nil {
+	if err := os.Remove(lite(r).path); err != nil {
 		t.Fatal(err)
 	}
 	allAway(t, r, arrival(2), claim)
-	if err := createFile(r.path); err != nil { // somebody starts afresh
+	if err := createFile(lite(r).path); err != nil { // somebody starts afresh
 		t.Fatal(err)
 	}
 	_, err := r.Upload(t.Context(), madeID(1))
@@ -249,12 +251,12 @@ func TestAnotherFileTakesItsPlace(t *testing.T) {
 	src := openAt(t, filepath.Join(folder, "other.db"), c)
 	second := arrive(t, src, arrival(2))
 	for _, ext := range []string{"", "-wal"} {
-		copyFile(t, src.path+ext, filepath.Join(folder, "copy.db"+ext))
+		copyFile(t, lite(src).path+ext, filepath.Join(folder, "copy.db"+ext))
 	}
 	away := filepath.Join(folder, "away.db")
-	move(t, r.path, away)
-	move(t, filepath.Join(folder, "copy.db-wal"), r.path+"-wal")
-	move(t, filepath.Join(folder, "copy.db"), r.path)
+	move(t, lite(r).path, away)
+	move(t, filepath.Join(folder, "copy.db-wal"), lite(r).path+"-wal")
+	move(t, filepath.Join(folder, "copy.db"), lite(r).path)
 
 	if got, err := r.Upload(t.Context(), second.ID); err != nil || !reflect.DeepEqual(got, second) {
 		t.Fatalf("Upload of the other file: %+v, %v", got, err)
@@ -265,8 +267,8 @@ func TestAnotherFileTakesItsPlace(t *testing.T) {
 
 	// And back: the log of the other file stays behind, and must not be
 	// replayed into the first one.
-	move(t, r.path, filepath.Join(folder, "away2.db"))
-	move(t, away, r.path)
+	move(t, lite(r).path, filepath.Join(folder, "away2.db"))
+	move(t, away, lite(r).path)
 	list, err := r.Uploads(t.Context(), postern.Query{Principal: "alice", Limit: 10})
 	if err != nil || len(list) != 1 || !reflect.DeepEqual(list[0], first) {
 		t.Fatalf("after the first came back: %+v, %v", list, err)
@@ -293,7 +295,7 @@ func sound(t *testing.T, r *Records) {
 		t.Fatal(err)
 	}
 	var verdict string
-	if err := elsewhere(t, r.path).QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
+	if err := elsewhere(t, lite(r).path).QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
 		t.Fatalf("integrity check: %s, %v", verdict, err)
 	}
 }
@@ -301,18 +303,17 @@ func sound(t *testing.T, r *Records) {
 // Nothing is acknowledged that went with the file between look and commit.
 func TestFileMovedDuringCommit(t *testing.T) {
 	r, _ := openNew(t)
-	away := r.path + ".away"
-	err := r.write(t.Context(), func(ctx context.Context, f *file) (answer, fault error) {
-		w, err := encode(&postern.Upload{Ticket: arrival(1).Ticket, State: postern.Stored})
-		if err != nil {
-			return nil, err
-		}
-		_, err = f.writes.exec(ctx, insertUpload, append(w.values(), 0)...)
-		move(t, r.path, away)
-		return nil, err
-	})
+	away := lite(r).path + ".away"
+	w, err := encode(&postern.Upload{Ticket: arrival(1).Ticket, State: postern.Stored})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.write(t.Context(), change{query: insertUpload + ` RETURNING id`, args: append(w.values(), 0), into: func(rows) error {
+		move(t, lite(r).path, away)
+		return nil
+	}})
 	want(t, "the write", err, postern.ErrRecordsUnavailable)
-	move(t, away, r.path)
+	move(t, away, lite(r).path)
 	if err := r.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -323,10 +324,10 @@ func TestDiskFull(t *testing.T) {
 	u := arrive(t, r, arrival(1))
 	// The database may not grow by one page.
 	var pages int
-	if err := r.file.conn.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages); err != nil {
+	if err := lite(r).file.conn.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.file.conn.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
+	if _, err := lite(r).file.conn.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
 		t.Fatal(err)
 	}
 	big := arrival(2)
@@ -424,13 +425,13 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 func TestUnusableFileTakesItsPlace(t *testing.T) {
 	r, _ := openNew(t)
 	u := arrive(t, r, arrival(1))
-	away := r.path + ".away"
-	move(t, r.path, away)
-	if err := os.WriteFile(r.path, []byte(strings.Repeat("This is a letter. ", 1000)), 0o600); err != nil {
+	away := lite(r).path + ".away"
+	move(t, lite(r).path, away)
+	if err := os.WriteFile(lite(r).path, []byte(strings.Repeat("This is a letter. ", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	allAway(t, r, arrival(2), postern.Claim{Upload: u, Lease: "x"})
-	move(t, away, r.path)
+	move(t, away, lite(r).path)
 	if got, err := r.Upload(t.Context(), u.ID); err != nil || !reflect.DeepEqual(got, u) {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -461,17 +462,20 @@ func TestCommitsAreSynced(t *testing.T) {
 	r, _ := openNew(t)
 	for pragma, value := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "2500", "fullfsync": "1"} {
 		var got string
-		if err := r.file.conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != value {
+		if err := lite(r).file.conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != value {
 			t.Errorf("%s is %q, %v; want %q", pragma, got, err, value)
 		}
 	}
-	if _, err := r.file.reader.ExecContext(t.Context(), "DELETE FROM uploads"); err == nil {
+	if _, err := lite(r).file.reader.ExecContext(t.Context(), "DELETE FROM uploads"); err == nil {
 		t.Error("a reading connection can write")
 	}
 }
 
-func TestLeaseNeedsRandomness(t *testing.T) {
-	r := openTuned(t, Config{Random: strings.NewReader("")}, defaults())
+func TestLeaseNeedsRandomness(t *testing.T) { onEach(t, testLeaseNeedsRandomness) }
+
+func testLeaseNeedsRandomness(t *testing.T, p *place) {
+	p.conf.Random = strings.NewReader("")
+	r, _ := p.openNew(t)
 	arrive(t, r, arrival(1))
 	_, err := r.Claim(t.Context(), time.Minute, 1)
 	want(t, "Claim", err, io.EOF)

@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -8,16 +9,18 @@ import (
 	"postern.example/postern"
 )
 
-const (
+const selectUpload = `SELECT ` + columns + ` FROM uploads WHERE id = $1`
+
+var (
 	insertUpload = `INSERT INTO uploads (` + columns + `, next_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, ` + now("$18") + `)
 		ON CONFLICT (id) DO NOTHING`
 
-	selectUpload = `SELECT ` + columns + ` FROM uploads WHERE id = $1`
-
+	// The principal is checked, not looked for: PostgreSQL would take the index
+	// of principals and states, and pass over all that the principal has.
 	removeUpload = `UPDATE uploads
-		SET state = 'removed', settled_at = $1, next_at = $1, lease = NULL, lease_until = NULL, attempts = 0
-		WHERE id = $2 AND principal = $3 AND state <> 'removed'`
+		SET state = 'removed', settled_at = ` + now("$1") + `, next_at = ` + now("$1") + `, lease = NULL, lease_until = NULL, attempts = 0
+		WHERE id = $2 AND principal || '' = $3 AND state <> 'removed'`
 )
 
 // Arrive notes an upload in state Stored and its job, due at once, and returns
@@ -27,47 +30,46 @@ const (
 // When ctx ends before the commit, Arrive returns at once and the upload may
 // or may not have been noted; to call it again does no harm.
 func (r *Records) Arrive(ctx context.Context, u postern.Upload) (postern.Upload, bool, error) {
-	now := r.now()
 	u.State = postern.Stored
 	u.Image, u.Problem = nil, nil
 	if u.StoredAt.IsZero() {
-		u.StoredAt = now
+		u.StoredAt = r.now()
 	}
 	w, err := encode(&u)
 	if err != nil {
 		return postern.Upload{}, false, err
 	}
 	w.settledAt = sql.NullInt64{}
-	args := append(w.values(), now.UnixMilli())
-	var known row
-	var fresh bool
-	err = r.write(ctx, func(ctx context.Context, f *file) (answer, fault error) {
-		n, err := f.writes.exec(ctx, insertUpload, args...)
-		if fresh = n == 1; err != nil || fresh {
-			return nil, err
+	insert := change{query: insertUpload, args: append(w.values(), r.clock()), row: w.id, news: due}
+	for {
+		n, err := r.write(ctx, insert)
+		if err != nil {
+			return postern.Upload{}, false, err
 		}
-		return nil, f.writes.row(ctx, selectUpload, string(u.ID)).Scan(known.into()...)
-	})
-	if err != nil {
-		return postern.Upload{}, false, err
+		if n == 1 {
+			u, err = w.decode()
+			return u, true, err
+		}
+		u, err := r.Upload(ctx, u.ID)
+		if !errors.Is(err, postern.ErrNotFound) { // else it was forgotten just now
+			return u, false, err
+		}
 	}
-	if fresh {
-		known = w
-	}
-	u, err = known.decode()
-	return u, fresh, err
 }
 
 // Upload returns one upload, a removed one too. ErrNotFound when it is unknown.
 func (r *Records) Upload(ctx context.Context, id postern.ID) (u postern.Upload, err error) {
-	err = r.read(ctx, func(f *file) error {
+	err = r.read(ctx, func(rs rows) error {
+		if !rs.Next() {
+			return cmp.Or(rs.Err(), error(postern.ErrNotFound))
+		}
 		var w row
-		if err := f.reads.row(ctx, selectUpload, string(id)).Scan(w.into()...); err != nil {
+		if err := rs.Scan(w.into()...); err != nil {
 			return err
 		}
 		u, err = w.decode()
 		return err
-	})
+	}, selectUpload, string(id))
 	return u, err
 }
 
@@ -76,32 +78,16 @@ func (r *Records) Upload(ctx context.Context, id postern.ID) (u postern.Upload, 
 // return. ErrNotFound when the id is unknown, belongs to another principal or
 // was removed before.
 func (r *Records) Remove(ctx context.Context, principal string, id postern.ID) error {
-	now := r.now().UnixMilli()
-	return r.write(ctx, func(ctx context.Context, f *file) (answer, fault error) {
-		n, err := f.writes.exec(ctx, removeUpload, now, string(id), principal)
-		if err == nil && n == 0 {
-			return postern.ErrNotFound, nil
-		}
-		return nil, err
+	_, err := r.write(ctx, change{
+		query: removeUpload, args: []any{r.clock(), string(id), principal}, row: string(id), none: postern.ErrNotFound, news: due,
 	})
+	return err
 }
 
-// read runs do on the file. No row is ErrNotFound.
-func (r *Records) read(ctx context.Context, do func(f *file) error) error {
+// read runs a query and has into read its answer.
+func (r *Records) read(ctx context.Context, into func(rows) error, query string, args ...any) error {
 	if err := ctx.Err(); err != nil {
 		return told(err)
 	}
-	f, err := r.enter(ctx)
-	if err != nil {
-		return told(err)
-	}
-	defer r.gate.RUnlock()
-	err = do(f)
-	if errors.Is(err, sql.ErrNoRows) {
-		return postern.ErrNotFound
-	}
-	if resultCode(err) != 0 { // not for a row that cannot be decoded
-		f.suspect(err)
-	}
-	return told(err)
+	return told(r.db.read(ctx, into, query, args...))
 }

@@ -16,8 +16,10 @@ import (
 	"postern.example/postern"
 )
 
-func TestLifeOfAnUpload(t *testing.T) {
-	r, c := openNew(t)
+func TestLifeOfAnUpload(t *testing.T) { onEach(t, testLifeOfAnUpload) }
+
+func testLifeOfAnUpload(t *testing.T, p *place) {
+	r, c := p.openNew(t)
 	ctx := t.Context()
 	u := arrival(1)
 
@@ -67,8 +69,10 @@ func TestLifeOfAnUpload(t *testing.T) {
 	}
 }
 
-func TestSettleWithProblem(t *testing.T) {
-	r, _ := openNew(t)
+func TestSettleWithProblem(t *testing.T) { onEach(t, testSettleWithProblem) }
+
+func testSettleWithProblem(t *testing.T, p *place) {
+	r, _ := p.openNew(t)
 	arrive(t, r, arrival(1))
 	claim := claimOne(t, r)
 	u := claim.Upload
@@ -90,8 +94,10 @@ func TestSettleWithProblem(t *testing.T) {
 	}
 }
 
-func TestSettleTakesFinalStatesOnly(t *testing.T) {
-	r, _ := openNew(t)
+func TestSettleTakesFinalStatesOnly(t *testing.T) { onEach(t, testSettleTakesFinalStatesOnly) }
+
+func testSettleTakesFinalStatesOnly(t *testing.T, p *place) {
+	r, _ := p.openNew(t)
 	arrive(t, r, arrival(1))
 	claim := claimOne(t, r)
 	for _, s := range []postern.State{"", postern.Granted, postern.Stored, postern.Expired} {
@@ -109,8 +115,10 @@ func TestSettleTakesFinalStatesOnly(t *testing.T) {
 	}
 }
 
-func TestArriveInParallelIsFreshOnce(t *testing.T) {
-	r, _ := openNew(t)
+func TestArriveInParallelIsFreshOnce(t *testing.T) { onEach(t, testArriveInParallelIsFreshOnce) }
+
+func testArriveInParallelIsFreshOnce(t *testing.T, p *place) {
+	r, _ := p.openNew(t)
 	var fresh atomic.Int32
 	var all sync.WaitGroup
 	for i := range 50 {
@@ -135,8 +143,10 @@ func TestArriveInParallelIsFreshOnce(t *testing.T) {
 	}
 }
 
-func TestUploadsPages(t *testing.T) {
-	r, _ := openNew(t)
+func TestUploadsPages(t *testing.T) { onEach(t, testUploadsPages) }
+
+func testUploadsPages(t *testing.T, p *place) {
+	r, _ := p.openNew(t)
 	ctx := t.Context()
 	for i := range 25 {
 		arrive(t, r, arrival(i))
@@ -192,8 +202,10 @@ func TestUploadsPages(t *testing.T) {
 }
 
 // A whole page and the one more that tells whether there is another.
-func TestUploadsLimitIsOneMoreThanAPage(t *testing.T) {
-	r, _ := openNew(t)
+func TestUploadsLimitIsOneMoreThanAPage(t *testing.T) { onEach(t, testUploadsLimitIsOneMoreThanAPage) }
+
+func testUploadsLimitIsOneMoreThanAPage(t *testing.T, p *place) {
+	r, _ := p.openNew(t)
 	var all sync.WaitGroup
 	for i := range postern.MaxPage + 5 {
 		all.Go(func() {
@@ -209,8 +221,10 @@ func TestUploadsLimitIsOneMoreThanAPage(t *testing.T) {
 	}
 }
 
-func TestThreat15_ForeignID(t *testing.T) {
-	r, _ := openNew(t)
+func TestThreat15_ForeignID(t *testing.T) { onEach(t, testThreat15_ForeignID) }
+
+func testThreat15_ForeignID(t *testing.T, p *place) {
+	r, _ := p.openNew(t)
 	ctx := t.Context()
 	u := arrive(t, r, arrival(1))
 	for _, other := range []string{"bob", "", "Alice", "alice ", "alice' OR '1'='1", "%"} {
@@ -226,8 +240,10 @@ func TestThreat15_ForeignID(t *testing.T) {
 	}
 }
 
-func TestThreat16_TenantMixUp(t *testing.T) {
-	r, _ := openNew(t)
+func TestThreat16_TenantMixUp(t *testing.T) { onEach(t, testThreat16_TenantMixUp) }
+
+func testThreat16_TenantMixUp(t *testing.T, p *place) {
+	r, _ := p.openNew(t)
 	ctx := t.Context()
 	for i := range 20 {
 		u := arrival(i)
@@ -258,8 +274,10 @@ func TestThreat16_TenantMixUp(t *testing.T) {
 	}
 }
 
-func TestRemoveWhileRunning(t *testing.T) {
-	r, c := openNew(t)
+func TestRemoveWhileRunning(t *testing.T) { onEach(t, testRemoveWhileRunning) }
+
+func testRemoveWhileRunning(t *testing.T, p *place) {
+	r, c := p.openNew(t)
 	ctx := t.Context()
 	u := arrive(t, r, arrival(1))
 	old := claimOne(t, r)
@@ -308,7 +326,11 @@ func TestRemoveWhileRunning(t *testing.T) {
 }
 
 func TestRemoveKeepsWhatTheWorkerMustDelete(t *testing.T) {
-	r, _ := openNew(t)
+	onEach(t, testRemoveKeepsWhatTheWorkerMustDelete)
+}
+
+func testRemoveKeepsWhatTheWorkerMustDelete(t *testing.T, p *place) {
+	r, _ := p.openNew(t)
 	u := arrive(t, r, arrival(1))
 	if err := r.Settle(t.Context(), claimOne(t, r), ready(u)); err != nil {
 		t.Fatal(err)
@@ -321,8 +343,10 @@ func TestRemoveKeepsWhatTheWorkerMustDelete(t *testing.T) {
 	}
 }
 
-func TestForgetTakesManyAndOnlyRemoved(t *testing.T) {
-	r, c := openNew(t)
+func TestForgetTakesManyAndOnlyRemoved(t *testing.T) { onEach(t, testForgetTakesManyAndOnlyRemoved) }
+
+func testForgetTakesManyAndOnlyRemoved(t *testing.T, p *place) {
+	r, c := p.openNew(t)
 	const n = forgetAtOnce + 20
 	var all sync.WaitGroup
 	for i := range n + 1 {
@@ -398,8 +422,10 @@ func TestReopenFindsEverything(t *testing.T) {
 	}
 }
 
-func TestClosed(t *testing.T) {
-	r, _ := openNew(t)
+func TestClosed(t *testing.T) { onEach(t, testClosed) }
+
+func testClosed(t *testing.T, p *place) {
+	r, _ := p.openNew(t)
 	u := arrive(t, r, arrival(1))
 	claim := claimOne(t, r)
 	if err := r.Close(); err != nil {
@@ -413,8 +439,10 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-func TestCancelledCaller(t *testing.T) {
-	r, _ := openNew(t)
+func TestCancelledCaller(t *testing.T) { onEach(t, testCancelledCaller) }
+
+func testCancelledCaller(t *testing.T, p *place) {
+	r, _ := p.openNew(t)
 	u := arrive(t, r, arrival(1))
 	claim := claimOne(t, r)
 	ctx, cancel := context.WithCancel(t.Context())

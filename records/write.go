@@ -2,7 +2,6 @@ package records
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -10,17 +9,12 @@ import (
 	"time"
 )
 
-// change is one write, run inside a transaction that it shares with others.
-// An answer (not found, lease lost) is for its caller alone and must leave
-// nothing changed; a fault is the database's and undoes the transaction. It
-// may be run again after a fault, so it sets its results anew each time.
-type change func(ctx context.Context, f *file) (answer, fault error)
-
 // op is a change that waits for its commit.
 type op struct {
-	do        change
+	change
 	cancelled <-chan struct{} // its caller has left
-	err       error           // set before done is closed
+	changed   int64           // rows; set before done is closed, as is
+	err       error           // the answer
 	done      chan struct{}
 }
 
@@ -72,6 +66,9 @@ func (q *queue) take(n int) (batch []*op, over bool) {
 	n = min(n, len(q.waiting))
 	batch = slices.Clone(q.waiting[:n])
 	q.waiting = slices.Delete(q.waiting, 0, n)
+	if len(q.waiting) > 0 || q.closed {
+		q.ring() // for another writer
+	}
 	return batch, q.closed && len(batch) == 0
 }
 
@@ -82,21 +79,21 @@ func (q *queue) close() {
 	q.ring()
 }
 
-// write has the writer run do and returns its answer once it is durable. When
-// ctx ends first it returns at once; do may or may not happen then.
-func (r *Records) write(ctx context.Context, do change) error {
+// write has the writer run c and returns how many rows it changed, once it is
+// durable. When ctx ends first it returns at once; c may or may not happen then.
+func (r *Records) write(ctx context.Context, c change) (changed int64, err error) {
 	if err := ctx.Err(); err != nil {
-		return told(fmt.Errorf("queue write: %w", err))
+		return 0, told(fmt.Errorf("queue write: %w", err))
 	}
-	o := &op{do: do, cancelled: ctx.Done(), done: make(chan struct{})}
+	o := &op{change: c, cancelled: ctx.Done(), done: make(chan struct{})}
 	if !r.queue.add(o) {
-		return told(errClosed)
+		return 0, told(errClosed)
 	}
 	select {
 	case <-o.done:
-		return o.err
+		return o.changed, o.err
 	case <-ctx.Done():
-		return told(fmt.Errorf("wait for commit: %w", ctx.Err()))
+		return 0, told(fmt.Errorf("wait for commit: %w", ctx.Err()))
 	}
 }
 
@@ -113,7 +110,6 @@ const maxGather = 200 * time.Microsecond
 // for an eighth of what a commit takes at most: at 16 callers that is worth a
 // quarter of the rate, and a lone caller never waits.
 func (r *Records) writer(ctx context.Context) {
-	defer close(r.stopped)
 	var callers int
 	var patience time.Duration
 	for range r.queue.wake {
@@ -155,32 +151,14 @@ func (r *Records) commit(ctx context.Context, batch []*op) {
 	if len(live) == 0 {
 		return
 	}
-	f, err := r.enter(ctx)
-	if err != nil {
-		answer(live, err)
-		return
-	}
-	defer r.gate.RUnlock()
+	r.db.commit(ctx, live)
+}
 
-	err = f.transact(ctx, live)
-	if err != nil && len(live) > 1 && refused(err) {
-		// One of them is poisoned. Alone it fails alone.
-		for i := range live {
-			if err = f.transact(ctx, live[i:i+1]); err == nil {
-				continue
-			}
-			if !refused(err) { // the database itself: no use to go on
-				answer(live[i:], err)
-				break
-			}
-			answer(live[i:i+1], err)
-		}
-	} else if err != nil {
-		answer(live, err)
-	}
-	if !f.inPlace() {
-		// It was taken away meanwhile; the commit may have gone with it.
-		answer(live, errors.New("the file was moved or replaced during the commit"))
+// settle notes what came of o's statement.
+func (o *op) settle(changed int64, err error) {
+	o.changed, o.err = changed, err
+	if err == nil && changed == 0 {
+		o.err = o.none
 	}
 }
 
@@ -188,33 +166,5 @@ func answer(ops []*op, err error) {
 	err = told(err)
 	for _, o := range ops {
 		o.err = err
-	}
-}
-
-// transact runs ops in one transaction. After an error nothing has happened.
-func (f *file) transact(ctx context.Context, ops []*op) (fault error) {
-	defer func() { f.suspect(fault) }()
-	if _, err := f.writes.exec(ctx, begin); err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	for _, o := range ops {
-		if o.err, fault = o.do(ctx, f); fault != nil {
-			f.undo(ctx)
-			return fault
-		}
-	}
-	if _, err := f.writes.exec(ctx, commit); err != nil {
-		f.undo(ctx)
-		f.broken.Store(true) // whatever the code: a failed sync must not be trusted to be retried
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
-}
-
-// undo rolls back. SQLite has done so by itself after some faults and says
-// that there is no transaction, so a new connection is taken then.
-func (f *file) undo(ctx context.Context) {
-	if _, err := f.writes.exec(ctx, rollback); err != nil {
-		f.broken.Store(true)
 	}
 }

@@ -20,11 +20,12 @@ func hold(t *testing.T, r *Records) (release func()) {
 	inside, leave := make(chan struct{}), make(chan struct{})
 	done := make(chan error, 1)
 	go func() {
-		done <- r.write(context.Background(), func(context.Context, *file) (answer, fault error) {
+		_, err := r.write(context.Background(), change{query: `SELECT 1`, into: func(rows) error {
 			close(inside)
 			<-leave
-			return nil, nil
-		})
+			return nil
+		}})
+		done <- err
 	}()
 	<-inside
 	return func() {
@@ -37,8 +38,11 @@ func hold(t *testing.T, r *Records) (release func()) {
 
 var errRefused = errors.New("refused")
 
-func TestAnswersAreEachCallersOwn(t *testing.T) {
-	r, _ := openNew(t)
+func TestAnswersAreEachCallersOwn(t *testing.T) { onEach(t, testAnswersAreEachCallersOwn) }
+
+func testAnswersAreEachCallersOwn(t *testing.T, p *place) {
+	p.writers = 1 // which is held
+	r, _ := p.openNew(t)
 	ctx := t.Context()
 	arrive(t, r, arrival(1))
 	arrive(t, r, arrival(2))
@@ -113,18 +117,19 @@ func TestBatchesAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		all.Go(func() {
-			if err := r.write(t.Context(), func(ctx context.Context, f *file) (answer, fault error) {
+			insert := change{query: insertUpload + ` RETURNING id`, args: append(w.values(), 0)}
+			insert.into = func(rows) error {
 				// What is committed is seen from outside of the transaction.
 				var committed int
-				if err := f.reader.QueryRowContext(ctx, "SELECT count(*) FROM uploads").Scan(&committed); err != nil {
-					return nil, err
+				if err := r.db.read(t.Context(), one(&committed), "SELECT count(*) FROM uploads"); err != nil {
+					return err
 				}
 				if run++; run-committed > small.batch {
 					t.Errorf("change %d in a transaction that began after %d", run, committed)
 				}
-				_, err := f.writes.exec(ctx, insertUpload, append(w.values(), 0)...)
-				return nil, err
-			}); err != nil {
+				return nil
+			}
+			if _, err := r.write(t.Context(), insert); err != nil {
 				t.Error(err)
 			}
 		})
@@ -137,8 +142,11 @@ func TestBatchesAreBounded(t *testing.T) {
 	}
 }
 
-func TestCloseCommitsWhatWaits(t *testing.T) {
-	r, c := openNew(t)
+func TestCloseCommitsWhatWaits(t *testing.T) { onEach(t, testCloseCommitsWhatWaits) }
+
+func testCloseCommitsWhatWaits(t *testing.T, p *place) {
+	p.writers = 1 // which is held
+	r, c := p.openNew(t)
 	release := hold(t, r)
 	var all sync.WaitGroup
 	for i := range 50 {
@@ -156,7 +164,7 @@ func TestCloseCommitsWhatWaits(t *testing.T) {
 	if err := <-closed; err != nil {
 		t.Fatal(err)
 	}
-	r = openAt(t, r.path, c)
+	r = p.open(t, c)
 	if n, _, err := r.Backlog(t.Context()); n != 50 || err != nil {
 		t.Fatalf("%d of 50, %v", n, err)
 	}
@@ -189,7 +197,7 @@ func TestWaitingWritesShareACommit(t *testing.T) {
 func frames(t *testing.T, r *Records) int {
 	t.Helper()
 	var busy, n, moved int
-	if err := elsewhere(t, r.path).QueryRow("PRAGMA wal_checkpoint(NOOP)").Scan(&busy, &n, &moved); err != nil {
+	if err := elsewhere(t, lite(r).path).QueryRow("PRAGMA wal_checkpoint(NOOP)").Scan(&busy, &n, &moved); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -197,7 +205,7 @@ func frames(t *testing.T, r *Records) int {
 
 func TestQueriesUseTheirIndexes(t *testing.T) {
 	r, _ := openNew(t)
-	db := elsewhere(t, r.path)
+	db := elsewhere(t, lite(r).path)
 	for query, index := range map[string]string{
 		selectUpload:    "sqlite_autoindex_uploads_1",
 		selectUploads:   "uploads_of",
@@ -222,7 +230,7 @@ func explain(t *testing.T, db *sql.DB, query string) string {
 	for len(args) > 0 && !strings.Contains(query, "$"+strconv.Itoa(len(args))) {
 		args = args[:len(args)-1]
 	}
-	rows, err := db.Query("EXPLAIN QUERY PLAN "+query, args...)
+	rows, err := db.Query("EXPLAIN QUERY PLAN "+sqliteWords.Replace(query), args...)
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}

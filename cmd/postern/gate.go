@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"postern.example/postern"
 	"postern.example/postern/gate"
 	"postern.example/postern/internal/listen"
+	"postern.example/postern/records"
 	"postern.example/postern/s3"
 	"postern.example/postern/sigv4"
 	"postern.example/postern/web"
@@ -40,9 +42,13 @@ func openProgram(ctx context.Context, c programConfig) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	database, err := c.databaseURL()
+	if err != nil {
+		return nil, err
+	}
 	conf := gate.Config{
 		Auth: kinds,
-		Dir:  c.data, Taken: true, Presets: c.presets, Secrets: secrets, BucketURL: c.bucketURL, BucketListener: c.bucketListener,
+		Dir:  c.data, Taken: true, Database: database, Presets: c.presets, Secrets: secrets, BucketURL: c.bucketURL, BucketListener: c.bucketListener,
 		Pages: append(c.pageOrigins(c.pageAddr.String()), c.origins...), Workers: c.workers, Children: c.children, Logger: c.log,
 		Handler: c.handlerConfig(), Provider: c.provider(), Compat: c.compat,
 	}
@@ -90,6 +96,25 @@ func keyGiven(id, secret, file string) (func(context.Context) (sigv4.Credentials
 	credentials := sigv4.Credentials{AccessKeyID: id, SecretAccessKey: secret}
 	return func(context.Context) (sigv4.Credentials, error) { return credentials, nil }, nil
 }
+
+// databaseURL is the URL of the database; empty: the records are in a file.
+func (s *settings) databaseURL() (string, error) {
+	if s.database == "" && s.databaseFile == "" {
+		return "", nil
+	}
+	u, err := secretFrom(s.database, s.databaseFile)
+	if err == nil {
+		err = records.CheckURL(u)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the URL of the database: %w", err)
+	}
+	return u, nil
+}
+
+// shared reports whether nothing is kept in the data folder, so that any number
+// of copies may run.
+func (s *settings) shared() bool { return s.bucket != "" && (s.database != "" || s.databaseFile != "") }
 
 func (s *settings) handlerConfig() postern.HandlerConfig {
 	origins := s.origins

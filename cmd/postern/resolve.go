@@ -130,6 +130,8 @@ func (s *settings) validate() error {
 	switch {
 	case s.secret != "" && s.secretFile != "":
 		return misused("Keep one of them.", "the sealing secret is given twice, by %s and by a file", s.from["secret"].name)
+	case s.database != "" && s.databaseFile != "":
+		return misused("Keep one of them.", "the database's URL is given twice, by %s and by a file", s.from["database"].name)
 	}
 	if err := s.validateAuth(); err != nil {
 		return err

@@ -51,11 +51,13 @@ func serve(ctx context.Context, s *settings, stdout, stderr io.Writer, children 
 	}
 
 	// The folder first: a second run should hear of the first one, not of ports.
-	lock, err := folder.Lock(s.data)
-	if err != nil {
-		return err
+	if !s.shared() {
+		lock, err := folder.Lock(s.data)
+		if err != nil {
+			return err
+		}
+		defer lock.Close() //nolint:errcheck // nothing is written to it
 	}
-	defer lock.Close() //nolint:errcheck // nothing is written to it
 	c := programConfig{settings: s, log: s.logger(stderr)}
 	if s.decode == inChildren {
 		c.children = children
@@ -135,7 +137,11 @@ func greet(w io.Writer, s *settings, c programConfig, admin net.Addr) {
 	} else {
 		fmt.Fprintf(w, "  files    in bucket %s\n", s.bucket)
 	}
-	fmt.Fprintf(w, "  records  %s\n", show(filepath.Join(s.data, folder.RecordsFile)))
+	if s.database != "" || s.databaseFile != "" {
+		fmt.Fprint(w, "  records  in PostgreSQL\n")
+	} else {
+		fmt.Fprintf(w, "  records  %s\n", show(filepath.Join(s.data, folder.RecordsFile)))
+	}
 	fmt.Fprintf(w, "  metrics  http://%s/metrics\n", admin)
 	switch {
 	case !s.open():

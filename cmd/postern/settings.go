@@ -13,6 +13,7 @@ import (
 
 	"postern.example/postern"
 	"postern.example/postern/compat"
+	"postern.example/postern/records"
 )
 
 // settings is everything that can be set. What each one means, its default
@@ -49,6 +50,8 @@ type settings struct {
 	decode              string
 	logFormat, logLevel string
 
+	database, databaseFile string
+
 	presets []postern.Preset // from the file only
 
 	server postern.Provider // the one called providerName, else recognised
@@ -66,6 +69,8 @@ type setting struct {
 	// secret settings are masked when shown, and can be given by environment
 	// only: arguments show in process lists, settings files get committed.
 	secret bool
+	// mask is what is shown of a value that holds a secret among other things.
+	mask func(string) string
 	// apart is a setting that cannot stand in the file.
 	apart bool
 	// kind is the kind of sign-in that a setting is of. In the file it stands
@@ -223,6 +228,16 @@ func mainSettings() []setting {
 			into:  func(s *settings) any { return &s.secretFile },
 		},
 		{
+			name: "database", env: []string{"POSTERN_DATABASE"}, category: keysAndSuch, mask: records.MaskURL,
+			usage: "`URL` of a PostgreSQL database for the records, such as postgres://postern@db.example/postern; with a password it is better given as the variable, since arguments show in process lists; without it a file in the data folder", check: isDatabase,
+			into: func(s *settings) any { return &s.database },
+		},
+		{
+			name: "database-file", env: []string{"POSTERN_DATABASE_FILE"}, category: keysAndSuch,
+			usage: "`file` that holds the URL of the database",
+			into:  func(s *settings) any { return &s.databaseFile },
+		},
+		{
 			name: "workers", env: []string{"POSTERN_WORKERS"}, initial: "0", category: working,
 			usage: "check and render this `number` of images at a time; 0: as many as there are processors", check: isWorkers,
 			into: func(s *settings) any { return &s.workers },
@@ -311,6 +326,9 @@ func (x *setting) shown(s *settings) string {
 	if x.secret && v != "" {
 		return "********"
 	}
+	if x.mask != nil && v != "" {
+		return x.mask(v)
+	}
 	return v
 }
 
@@ -396,6 +414,13 @@ func originOf(v string) string {
 		host = strings.TrimSuffix(host, ":443")
 	}
 	return u.Scheme + "://" + host
+}
+
+func isDatabase(v string) error {
+	if v == "" {
+		return nil
+	}
+	return records.CheckURL(v)
 }
 
 func isWorkers(v string) error {

@@ -1,11 +1,12 @@
 -- One row is one upload: its ticket, its state and its job. A state and its
 -- job cannot disagree, since they are one row; the checks say the rest.
--- Times are milliseconds since 1970, UTC. SQLite and PostgreSQL alike.
+-- Times are milliseconds since 1970, UTC. As SQLite has it, and ids sort by bytes
+-- whatever the database's language: in Czech, "ch" comes after "h".
 
 -- +goose Up
 CREATE TABLE uploads (
-    id          TEXT   NOT NULL PRIMARY KEY, -- sorts by the time of the grant
-    principal   TEXT   NOT NULL,
+    id          TEXT   COLLATE "C" NOT NULL PRIMARY KEY, -- sorts by the time of the grant
+    principal   TEXT   COLLATE "C" NOT NULL,
     preset      TEXT   NOT NULL,
     filename    TEXT   NOT NULL,
     type        TEXT   NOT NULL, -- as declared
@@ -15,7 +16,7 @@ CREATE TABLE uploads (
     metadata    TEXT   NOT NULL, -- JSON; empty: none
     expires_at  BIGINT NOT NULL, -- of the grant
 
-    state       TEXT   NOT NULL,
+    state       TEXT   COLLATE "C" NOT NULL,
     size        BIGINT NOT NULL, -- bytes
     etag        TEXT   NOT NULL,
     image       TEXT,            -- JSON, when ready
@@ -46,5 +47,11 @@ CREATE INDEX uploads_in ON uploads (principal, state, id DESC);
 -- Removed uploads that wait to be forgotten.
 CREATE INDEX uploads_past ON uploads (settled_at) WHERE state = 'removed' AND next_at IS NULL;
 
+-- A program that knows a schema of this version or a later one may use these
+-- records. A migration that takes away what the last release needs raises it.
+CREATE TABLE schema_floor (version BIGINT NOT NULL);
+INSERT INTO schema_floor (version) VALUES (1);
+
 -- +goose Down
+DROP TABLE schema_floor;
 DROP TABLE uploads;
