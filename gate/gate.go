@@ -34,6 +34,12 @@ type Config struct {
 	// share one, and S3; their Secrets must be the same then, and must be given.
 	// Empty: a file in Dir.
 	Database string
+	// NoMigrate refuses records of an older schema and does not bring them up to
+	// date: [records.Migrate] did, or will.
+	NoMigrate bool
+	// Role is what this gate does; default: All. A gate that shares nothing with
+	// others has to do all.
+	Role Role
 	// Taken says that the caller has Dir for himself already.
 	Taken bool
 
@@ -78,6 +84,17 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Role is the share of the work that a gate does, where several have one bucket
+// and one database.
+type Role string
+
+// Roles. The zero value is All.
+const (
+	All    Role = "all"    // answers requests and checks what arrived
+	API    Role = "api"    // answers requests; it never opens a picture
+	Checks Role = "worker" // checks what arrived, and sweeps; it is asked nothing
+)
+
 // Gate is every part, open and tied to the others. It is the handler of the
 // API and safe for concurrent use.
 type Gate struct {
@@ -88,6 +105,7 @@ type Gate struct {
 	Embedded *s3d.Server      // nil with a bucket of your own
 	Decoder  *decoder.Decoder // nil when pictures are opened in this process
 
+	role     Role
 	engine   worker.Engine
 	target   string
 	api      http.Handler
@@ -104,7 +122,7 @@ func Open(ctx context.Context, c Config) (g *Gate, err error) {
 	if c.Handler.Logger == nil {
 		c.Handler.Logger = c.Logger
 	}
-	g = &Gate{}
+	g = &Gate{role: c.Role}
 	defer func() {
 		if err == nil {
 			return
@@ -114,6 +132,9 @@ func Open(ctx context.Context, c Config) (g *Gate, err error) {
 		}
 		g, err = nil, errors.Join(err, g.Close(context.WithoutCancel(ctx)))
 	}()
+	if err := c.checkRole(); err != nil {
+		return g, err
+	}
 	keys, err := g.openFolder(&c)
 	if err != nil {
 		return g, err
@@ -156,6 +177,20 @@ func Open(ctx context.Context, c Config) (g *Gate, err error) {
 		return g, fmt.Errorf("start worker: %w", err)
 	}
 	return g, g.openHandler(&c)
+}
+
+// checkRole refuses to leave work to others who cannot be there.
+func (c *Config) checkRole() error {
+	switch c.Role {
+	case "", All:
+		return nil
+	case API, Checks:
+		if c.S3 == nil || c.Database == "" {
+			return fmt.Errorf("open gate: the role %q is for gates that share a bucket (S3) and a Database", c.Role)
+		}
+		return nil
+	}
+	return fmt.Errorf("open gate: there is no role %q", c.Role)
 }
 
 // openOwn reaches a bucket of your own.
@@ -215,7 +250,7 @@ func (g *Gate) openRecords(ctx context.Context, c *Config) (err error) {
 	if c.Database != "" {
 		return g.openShared(ctx, c)
 	}
-	g.Records, err = records.Open(ctx, records.Config{Path: filepath.Join(c.Dir, folder.RecordsFile), Logger: c.Logger})
+	g.Records, err = records.Open(ctx, records.Config{Path: filepath.Join(c.Dir, folder.RecordsFile), NoMigrate: c.NoMigrate, Logger: c.Logger})
 	if errors.Is(err, postern.ErrRecordsUnavailable) {
 		return &folder.Fault{Err: err, Hint: "Another program is at work on the file; stop it first."}
 	} else if err != nil {
@@ -237,7 +272,7 @@ func (g *Gate) openRecords(ctx context.Context, c *Config) (err error) {
 // openShared opens records that other gates may share. Their leases are not
 // ours to end.
 func (g *Gate) openShared(ctx context.Context, c *Config) (err error) {
-	g.Records, err = records.Open(ctx, records.Config{URL: c.Database, Logger: c.Logger})
+	g.Records, err = records.Open(ctx, records.Config{URL: c.Database, NoMigrate: c.NoMigrate, Logger: c.Logger})
 	if errors.Is(err, postern.ErrRecordsUnavailable) {
 		return &folder.Fault{Err: err, Hint: "Is PostgreSQL running, and reached at that address from here?"}
 	} else if err != nil {
@@ -334,8 +369,13 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.api.ServeHT
 func (g *Gate) Patterns() []string { return g.patterns }
 
 // Run checks what arrives until ctx is done, and finishes what it is at or
-// gives it back before it returns.
+// gives it back before it returns. A gate whose role is API only looks for what
+// clients do not announce.
 func (g *Gate) Run(ctx context.Context) error {
+	if g.role == API {
+		g.Worker.Seek(ctx)
+		return nil
+	}
 	if err := g.Worker.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("run worker: %w", err)
 	}

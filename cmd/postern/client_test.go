@@ -19,8 +19,9 @@ type sent struct {
 	doc    []byte            // the settled upload
 }
 
-// send uploads content as a browser would, and waits until it is settled.
-func send(api, filename, mediaType string, content []byte) (*sent, error) {
+// grantAndSend sends content to the bucket, as a browser would, and says so to
+// nobody.
+func grantAndSend(api, filename, mediaType string, content []byte) (*sent, error) {
 	ask, err := json.Marshal(map[string]any{"filename": filename, "type": mediaType, "size": len(content)})
 	if err != nil {
 		return nil, err
@@ -59,7 +60,14 @@ func send(api, filename, mediaType string, content []byte) (*sent, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	if _, err := exchange(http.MethodPost, granted.Grant.URL, w.FormDataContentType(), form.Bytes(), http.StatusNoContent); err != nil {
+	_, err = exchange(http.MethodPost, granted.Grant.URL, w.FormDataContentType(), form.Bytes(), http.StatusNoContent)
+	return u, err
+}
+
+// send uploads content as a browser would, and waits until it is settled.
+func send(api, filename, mediaType string, content []byte) (*sent, error) {
+	u, err := grantAndSend(api, filename, mediaType, content)
+	if err != nil {
 		return nil, err
 	}
 	if _, err := exchange(http.MethodPost, api+"/uploads/"+u.id+"/complete", "", nil, http.StatusAccepted); err != nil {

@@ -21,12 +21,13 @@ import (
 type program struct {
 	*gate.Gate
 	handler http.Handler // the API and the page
+	drain   draining
 }
 
 // programConfig is what the parts need beyond the settings.
 type programConfig struct {
 	*settings
-	pageAddr       net.Addr      // where the page listens
+	pageAddr       net.Addr      // where the page listens; nil in a copy that is asked nothing
 	bucketListener net.Listener  // where the embedded bucket is to listen; nil with a bucket of your own
 	children       gate.Children // zero: pictures are opened in this process
 	log            *slog.Logger
@@ -46,10 +47,14 @@ func openProgram(ctx context.Context, c programConfig) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	listening := ""
+	if c.pageAddr != nil {
+		listening = c.pageAddr.String()
+	}
 	conf := gate.Config{
-		Auth: kinds,
+		Auth: kinds, Role: gate.Role(c.role), NoMigrate: c.noMigrate,
 		Dir:  c.data, Taken: true, Database: database, Presets: c.presets, Secrets: secrets, BucketURL: c.bucketURL, BucketListener: c.bucketListener,
-		Pages: append(c.pageOrigins(c.pageAddr.String()), c.origins...), Workers: c.workers, Children: c.children, Logger: c.log,
+		Pages: append(c.pageOrigins(listening), c.origins...), Workers: c.workers, Children: c.children, Logger: c.log,
 		Handler: c.handlerConfig(), Provider: c.provider(), Compat: c.compat,
 	}
 	if c.bucketListener == nil {
@@ -62,7 +67,9 @@ func openProgram(ctx context.Context, c programConfig) (*program, error) {
 		return nil, err
 	}
 	p := &program{Gate: g}
-	p.openHandler(c)
+	if c.asked() {
+		p.openHandler(c)
+	}
 	return p, nil
 }
 
@@ -149,7 +156,7 @@ func (p *program) openHandler(c programConfig) {
 
 // ready tells whether what the gate needs to take an upload all the way answers.
 func (p *program) ready(logger *slog.Logger) http.Handler {
-	return ready([]part{{"records", p.Records.Ping}, {"bucket", p.Bucket.Ping}}, logger)
+	return ready([]part{{"records", p.Records.Ping}, {"bucket", p.Bucket.Ping}, {"this copy", p.drain.ping}}, logger)
 }
 
 // pageURL is the page's address for people.

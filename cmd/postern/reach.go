@@ -44,17 +44,20 @@ func (s *settings) local() bool {
 // to. Signing is closed beyond loopback unless the settings say otherwise.
 func (s *settings) checkReach() error {
 	if len(s.auth) == 0 {
-		for _, l := range []struct{ name, what string }{{"listen", s.listen}, {"bucket-listen", s.bucketListen}, {"admin-listen", s.adminListen}} {
-			if l.name == "bucket-listen" && s.bucket != "" || loopbackAddress(l.what) {
+		for _, l := range []struct {
+			name, what string
+			used       bool
+		}{{"listen", s.listen, s.asked()}, {"bucket-listen", s.bucketListen, s.bucket == ""}, {"admin-listen", s.adminListen, s.asked()}} {
+			if !l.used || loopbackAddress(l.what) {
 				continue
 			}
 			return misused(openHint, "listen on %s (%s): others could reach it, and no sign-in is set up", l.what, s.from[l.name])
 		}
-		if !s.local() {
+		if s.asked() && !s.local() {
 			return misused(openHint, "serve %s (%s): others could reach it, and no sign-in is set up", s.publicURL, s.from["public-url"])
 		}
 	}
-	if anywhere(s.listen) && s.publicURL == "" {
+	if s.asked() && anywhere(s.listen) && s.publicURL == "" {
 		return misused("Give it with --public-url, such as http://192.168.1.5:8080.",
 			"listen on %s: the address at which browsers reach the page is not known", s.listen)
 	}

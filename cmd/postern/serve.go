@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -62,17 +63,19 @@ func serve(ctx context.Context, s *settings, stdout, stderr io.Writer, children 
 	if s.decode == inChildren {
 		c.children = children
 	}
-	page, err := listenOn(ctx, "--listen", s.listen)
-	if err != nil {
-		return err
+	var page net.Listener
+	if s.asked() {
+		if page, err = listenOn(ctx, "--listen", s.listen); err != nil {
+			return err
+		}
+		defer page.Close() //nolint:errcheck // its server closes it first
+		c.pageAddr = page.Addr()
 	}
-	defer page.Close() //nolint:errcheck // its server closes it first
 	admin, err := listenOn(ctx, "--admin-listen", s.adminListen)
 	if err != nil {
 		return err
 	}
 	defer admin.Close() //nolint:errcheck // its server closes it first
-	c.pageAddr = page.Addr()
 	if s.bucket == "" {
 		if c.bucketListener, err = listenOn(ctx, "--bucket-listen", s.bucketListen); err != nil {
 			return err
@@ -87,14 +90,17 @@ func serve(ctx context.Context, s *settings, stdout, stderr io.Writer, children 
 }
 
 // run serves on the listeners until ctx is done or a part gives up, then stops
-// in order: no new requests, running ones finished, the worker, the rest.
+// in order: probers are told, no new requests, running ones finished, the
+// worker, the rest. Page is nil in a copy that is asked nothing.
 func (p *program) run(ctx context.Context, c programConfig, page, admin net.Listener, greet func()) error {
 	stopping, stop := context.WithCancel(ctx)
 	defer stop()
 	m := newMetrics(p)
 	servers := map[net.Listener]*http.Server{
-		page:  listen.NewServer(&edge{next: p.handler, observe: m.observe, stopping: stopping.Done()}, c.log),
 		admin: listen.NewServer(adminHandler(m.handler(), p.ready(c.log), loopbackAddress(c.adminListen)), c.log),
+	}
+	if page != nil {
+		servers[page] = listen.NewServer(p.drain.leave(&edge{next: p.handler, observe: m.observe, stopping: stopping.Done()}), c.log)
 	}
 	ended := make(chan error, len(servers)+1)
 	for l, s := range servers {
@@ -113,6 +119,11 @@ func (p *program) run(ctx context.Context, c programConfig, page, admin net.List
 	select {
 	case <-ctx.Done():
 		c.log.LogAttrs(ctx, slog.LevelInfo, "stopping")
+		p.drain.now.Store(true)
+		select {
+		case <-time.After(c.drainTime()):
+		case failure = <-ended:
+		}
 	case failure = <-ended:
 	}
 	stop()
@@ -131,7 +142,11 @@ func (p *program) run(ctx context.Context, c programConfig, page, admin net.List
 
 // greet tells the person who started us where things are.
 func greet(w io.Writer, s *settings, c programConfig, admin net.Addr) {
-	fmt.Fprintf(w, "Postern is ready: %s\n\n", s.pageURL(c.pageAddr))
+	if s.asked() {
+		fmt.Fprintf(w, "Postern is ready: %s\n\n", s.pageURL(c.pageAddr))
+	} else {
+		fmt.Fprint(w, "Postern is ready: it checks what others are asked for\n\n")
+	}
 	if c.bucketListener != nil {
 		fmt.Fprintf(w, "  files    %s, served on http://%s\n", show(s.data, folder.BucketDir), c.bucketListener.Addr())
 	} else {
@@ -144,6 +159,7 @@ func greet(w io.Writer, s *settings, c programConfig, admin net.Addr) {
 	}
 	fmt.Fprintf(w, "  metrics  http://%s/metrics\n", admin)
 	switch {
+	case !s.asked():
 	case !s.open():
 		fmt.Fprintf(w, "  sign-in  %s\n", strings.Join(s.auth, ", "))
 	case s.local():

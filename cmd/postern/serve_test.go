@@ -51,6 +51,18 @@ func startServe(t *testing.T, env map[string]string, args ...string) (page, buck
 			t.Errorf("serve ended with %d\n%s", c, stderr.String())
 		}
 	})
+	waitReady(t, &stdout, &stderr, code)
+	find := func(pattern string) string {
+		if m := regexp.MustCompile(pattern).FindStringSubmatch(stdout.String()); m != nil {
+			return m[1]
+		}
+		return ""
+	}
+	return find(`ready: (http://\S+)`), find(`served on (http://\S+)`)
+}
+
+func waitReady(t *testing.T, stdout, stderr *lines, code chan int) {
+	t.Helper()
 	for end := time.Now().Add(patience); !strings.Contains(stdout.String(), "Ctrl-C to stop."); time.Sleep(time.Millisecond) {
 		select {
 		case c := <-code:
@@ -62,13 +74,6 @@ func startServe(t *testing.T, env map[string]string, args ...string) (page, buck
 			t.Fatal("waited in vain for the gate to be ready")
 		}
 	}
-	find := func(pattern string) string {
-		if m := regexp.MustCompile(pattern).FindStringSubmatch(stdout.String()); m != nil {
-			return m[1]
-		}
-		return ""
-	}
-	return find(`ready: (http://\S+)`), find(`served on (http://\S+)`)
 }
 
 func smallPhoto(t *testing.T) []byte {

@@ -51,6 +51,8 @@ type settings struct {
 	logFormat, logLevel string
 
 	database, databaseFile string
+	role, drain            string
+	noMigrate              bool
 
 	presets []postern.Preset // from the file only
 
@@ -93,7 +95,7 @@ const inChildren = "child"
 
 // table lists every setting once: flags, variables, the file's keys, help,
 // "postern config" and the checks are all derived from it.
-func table() []setting { return slices.Concat(mainSettings(), authSettings()) }
+func table() []setting { return slices.Concat(mainSettings(), authSettings(), copySettings()) }
 
 func mainSettings() []setting {
 	return []setting{

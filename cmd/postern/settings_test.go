@@ -36,7 +36,7 @@ func sampleOf(t *testing.T, x setting) (raw, yaml string) {
 			}
 		}
 	}
-	for _, v := range []string{"words", "127.0.0.1:7070", "https://app.example", "none", "text", "warn", "r2", "process", "2s"} {
+	for _, v := range []string{"words", "127.0.0.1:7070", "https://app.example", "none", "text", "warn", "r2", "process", "2s", "api", "postgres://db.example/postern"} {
 		if x.check == nil || x.check(v) == nil {
 			return v, v
 		}

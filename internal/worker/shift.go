@@ -72,6 +72,7 @@ func (w *Worker) Run(ctx context.Context) error {
 
 	var tending sync.WaitGroup
 	tending.Go(func() { w.tend(ctx) })
+	tending.Go(func() { w.Seek(ctx) })
 	defer tending.Wait()
 
 	s := &shift{w: w, jobs: map[held]postern.Claim{}, ended: make(chan ended, w.concurrency)}

@@ -133,10 +133,9 @@ func (w *Worker) countSwept(s Swept) {
 
 // tend sweeps and forgets at its intervals until ctx is done.
 func (w *Worker) tend(ctx context.Context) {
-	sweep, forget, seek := time.NewTimer(0), time.NewTimer(0), time.NewTimer(0)
+	sweep, forget := time.NewTimer(0), time.NewTimer(0)
 	defer sweep.Stop()
 	defer forget.Stop()
-	defer seek.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -144,6 +143,23 @@ func (w *Worker) tend(ctx context.Context) {
 		case <-sweep.C:
 			w.sweepOnce(ctx)
 			sweep.Reset(w.sweepEvery)
+		case <-forget.C:
+			w.forget(ctx)
+			forget.Reset(forgetEvery)
+		}
+	}
+}
+
+// Seek looks for the objects of grants whose clients will not say that they
+// have arrived, until ctx is done. [Worker.Run] does so as well: it is for the
+// process that granted them, when it does no jobs.
+func (w *Worker) Seek(ctx context.Context) {
+	seek := time.NewTimer(0)
+	defer seek.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
 		case <-w.service.Sought():
 			seek.Reset(0)
 		case <-seek.C:
@@ -154,9 +170,6 @@ func (w *Worker) tend(ctx context.Context) {
 			if wait > 0 {
 				seek.Reset(wait)
 			}
-		case <-forget.C:
-			w.forget(ctx)
-			forget.Reset(forgetEvery)
 		}
 	}
 }
