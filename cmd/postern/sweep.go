@@ -131,7 +131,7 @@ func sweep(ctx context.Context, s *settings, ask sweepAsk, stdout, stderr io.Wri
 	return err
 }
 
-func (p *program) sweepReport(ctx context.Context, ask sweepAsk, log *slog.Logger) (*sweepReport, error) {
+func (p *program) sweepReport(ctx context.Context, ask sweepAsk, logger *slog.Logger) (*sweepReport, error) {
 	in := p.Worker.Sweep
 	if ask.dry {
 		in = p.Worker.WouldSweep
@@ -147,7 +147,7 @@ func (p *program) sweepReport(ctx context.Context, ask sweepAsk, log *slog.Logge
 	}
 	r.Images.LostIDs = []postern.ID{}
 	how := worker.Auditing{Lost: func(u postern.Upload) {
-		log.LogAttrs(ctx, slog.LevelWarn, "an upload lacks a picture", slog.String("upload", string(u.ID)))
+		logger.LogAttrs(ctx, slog.LevelWarn, "an upload lacks a picture", slog.String("upload", string(u.ID)))
 		if len(r.Images.LostIDs) < lostShown {
 			r.Images.LostIDs = append(r.Images.LostIDs, u.ID)
 		}
