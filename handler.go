@@ -120,7 +120,7 @@ func (h *handler) upload(w http.ResponseWriter, r *http.Request, who Identity) e
 	if err != nil {
 		return err
 	}
-	return encode(w, http.StatusOK, h.uploadView(&u))
+	return encode(w, http.StatusOK, uploadView(&u, h.base))
 }
 
 func (h *handler) remove(w http.ResponseWriter, r *http.Request, who Identity) error {
@@ -167,7 +167,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request, who Identity) err
 	}
 	page := listJSON{Uploads: make([]*uploadJSON, len(list)), Next: next}
 	for i := range list {
-		page.Uploads[i] = h.uploadView(&list[i])
+		page.Uploads[i] = uploadView(&list[i], h.base)
 	}
 	return encode(w, http.StatusOK, page)
 }
@@ -201,7 +201,7 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request, who Identity) e
 			w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
 			w.WriteHeader(http.StatusOK)
 		}
-		doc, err := json.Marshal(h.uploadView(&u))
+		doc, err := json.Marshal(uploadView(&u, h.base))
 		if err != nil {
 			return nil
 		}

@@ -97,7 +97,7 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, who Identity)
 	if err != nil {
 		return err
 	}
-	return encode(w, http.StatusAccepted, h.uploadView(&u))
+	return encode(w, http.StatusAccepted, uploadView(&u, h.base))
 }
 
 // completeAsk reads the body of complete, which only uploads in parts have.

@@ -61,7 +61,8 @@ func problemDoc(e *Error, p Problem, instance string) *problemJSON {
 	}
 }
 
-func (h *handler) uploadView(u *Upload) *uploadJSON {
+// uploadView is an upload as the API shows it, which is mounted at base.
+func uploadView(u *Upload, base string) *uploadJSON {
 	granted, _, _ := u.ID.times()
 	v := &uploadJSON{
 		ID: u.ID, State: u.State, CreatedAt: granted,
@@ -77,7 +78,7 @@ func (h *handler) uploadView(u *Upload) *uploadJSON {
 		v.SHA256 = base64.StdEncoding.EncodeToString(m.SHA256)
 		v.Placeholder = base64.StdEncoding.EncodeToString(m.Placeholder)
 		for _, x := range m.Variants {
-			v.Variants = append(v.Variants, variantJSON{x, h.base + "/images/" + string(u.ID) + "/" + x.Name})
+			v.Variants = append(v.Variants, variantJSON{x, base + "/images/" + string(u.ID) + "/" + x.Name})
 		}
 	case Rejected, Failed:
 		e, p := ProblemOf(u.Problem)

@@ -36,6 +36,7 @@ func one(into ...any) func(rows) error {
 type change struct {
 	before []statement // run first, in the same transaction; what they change is not counted
 	query  string
+	after  []statement // run last, likewise; each must find out by itself whether query had an effect
 	args   []any
 	row    string           // the id of the one row it may change; empty: any
 	into   func(rows) error // reads what is returned; may be run again, so it sets its results anew

@@ -151,7 +151,7 @@ func (r *Records) Settle(ctx context.Context, c postern.Claim, u postern.Upload)
 	id := string(c.Upload.ID)
 	switch u.State {
 	case postern.Removed:
-		return r.leased(ctx, c, quiet, settleRemoved, id, c.Lease)
+		return r.leased(ctx, c, quiet, nil, settleRemoved, id, c.Lease)
 	case postern.Ready, postern.Rejected, postern.Failed:
 	default:
 		return fmt.Errorf("settle upload: %q is not a final state", u.State)
@@ -163,7 +163,11 @@ func (r *Records) Settle(ctx context.Context, c postern.Claim, u postern.Upload)
 	if err != nil {
 		return err
 	}
-	return r.leased(ctx, c, moved, settleJob, w.state, w.image, w.problem, w.settledAt, u.Size, u.ETag, id, c.Lease)
+	events, err := r.event(&u)
+	if err != nil {
+		return err
+	}
+	return r.leased(ctx, c, moved, events, settleJob, w.state, w.image, w.problem, w.settledAt, u.Size, u.ETag, id, c.Lease)
 }
 
 // Retry gives the lease of c back; the job is due again at the given time.
@@ -171,14 +175,14 @@ func (r *Records) Settle(ctx context.Context, c postern.Claim, u postern.Upload)
 func (r *Records) Retry(ctx context.Context, c postern.Claim, at time.Time) error {
 	// The time is ours; how long it is until then is the same for everybody.
 	wait := at.UnixMilli() - r.now().UnixMilli()
-	return r.leased(ctx, c, quiet, retryJob, r.clock(), wait, string(c.Upload.ID), c.Lease)
+	return r.leased(ctx, c, quiet, nil, retryJob, r.clock(), wait, string(c.Upload.ID), c.Lease)
 }
 
 // Release gives the lease of c back as if it had never been taken: the job is
 // due at once, in its old place, and the attempt is not counted. It is for a
 // worker that shuts down. ErrLeaseLost when the lease is another's.
 func (r *Records) Release(ctx context.Context, c postern.Claim) error {
-	return r.leased(ctx, c, quiet, releaseJob, string(c.Upload.ID), c.Lease)
+	return r.leased(ctx, c, quiet, nil, releaseJob, string(c.Upload.ID), c.Lease)
 }
 
 // Reclaim ends every lease, so that the jobs of a process that was killed go on
@@ -192,8 +196,8 @@ func (r *Records) Reclaim(ctx context.Context) (int, error) {
 }
 
 // leased runs a statement that changes the row of c only under its lease.
-func (r *Records) leased(ctx context.Context, c postern.Claim, n news, statement string, args ...any) error {
-	_, err := r.write(ctx, change{query: statement, args: args, row: string(c.Upload.ID), none: postern.ErrLeaseLost, news: n})
+func (r *Records) leased(ctx context.Context, c postern.Claim, n news, after []statement, query string, args ...any) error {
+	_, err := r.write(ctx, change{after: after, query: query, args: args, row: string(c.Upload.ID), none: postern.ErrLeaseLost, news: n})
 	return err
 }
 

@@ -183,6 +183,12 @@ func (f *file) transact(ctx context.Context, ops []*op) (fault error) {
 			f.undo(ctx)
 			return fault
 		}
+		for _, s := range o.after {
+			if _, fault = f.writes.exec(ctx, s.query, s.args...); fault != nil {
+				f.undo(ctx)
+				return fault
+			}
+		}
 		o.settle(n, nil)
 	}
 	if _, err := f.writes.exec(ctx, commit); err != nil {

@@ -170,7 +170,7 @@ func (r *Records) forgetCounts(ctx context.Context) error {
 	for _, f := range []struct {
 		statement string
 		before    time.Time
-	}{{forgetPromises, r.now().Add(-keepPromises)}, {forgetUse, r.now().Add(-24 * time.Hour)}} {
+	}{{forgetPromises, r.now().Add(-keepPromises)}, {forgetUse, r.now().Add(-24 * time.Hour)}, {forgetEvents, r.now().Add(-keepEvents)}} {
 		if _, err := r.forget(ctx, f.statement, f.before); err != nil {
 			return err
 		}

@@ -28,6 +28,8 @@ type Config struct {
 	// Counted are the presets that have a quota. Of the others nothing is counted
 	// when an upload arrives.
 	Counted []string
+	// Outbox has changes of states noted as events. Nil: they are not.
+	Outbox *Outbox
 	// NoMigrate refuses an older schema and does not bring it up to date:
 	// [Migrate] did it, or will.
 	NoMigrate bool
@@ -59,6 +61,7 @@ type Records struct {
 	now     func() time.Time
 	counted map[string]bool // presets
 	shared  bool            // the time is the database's
+	outbox  *Outbox
 	random  io.Reader
 	log     *slog.Logger
 	tune    tuning
@@ -89,7 +92,7 @@ func open(ctx context.Context, c Config, t tuning) (_ *Records, err error) {
 		return nil, errors.New("open records: a path or a URL is needed")
 	}
 	r := &Records{
-		now: c.Now, random: c.Random, log: c.Logger, tune: t, shared: c.URL != "" && c.Now == nil,
+		now: c.Now, outbox: c.Outbox, random: c.Random, log: c.Logger, tune: t, shared: c.URL != "" && c.Now == nil,
 		queue: queue{wake: make(chan struct{}, 1)}, counted: map[string]bool{},
 	}
 	for _, name := range c.Counted {

@@ -187,36 +187,51 @@ func (s *server) transact(ctx context.Context, ops []*op) error {
 				b.Queue(s.texts.get(x.query), encoded(x.args)...)
 			}
 			b.Queue(s.texts.get(o.query), encoded(o.args)...)
+			for _, x := range o.after {
+				b.Queue(s.texts.get(x.query), encoded(x.args)...)
+			}
 		}
 		answers := c.SendBatch(ctx, b)
 		for _, o := range ops {
-			for range o.before {
-				if _, err := answers.Exec(); err != nil {
-					return errors.Join(err, answers.Close())
-				}
-			}
-			if o.into == nil {
-				tag, err := answers.Exec()
-				if err != nil {
-					return errors.Join(err, answers.Close())
-				}
-				o.settle(tag.RowsAffected(), nil)
-				continue
-			}
-			rs, err := answers.Query()
-			if err == nil {
-				err = o.into(decoding{rs})
-				rs.Close()
-				if fault := rs.Err(); fault != nil {
-					return errors.Join(fault, answers.Close())
-				}
-			} else {
+			if err := o.hear(answers); err != nil {
 				return errors.Join(err, answers.Close())
 			}
-			o.settle(1, told(err)) // what cannot be read is its own fault
 		}
 		return answers.Close() // the commit's answer
 	})
+}
+
+// hear takes what the server answered to o's statements.
+func (o *op) hear(answers pgx.BatchResults) error {
+	for range o.before {
+		if _, err := answers.Exec(); err != nil {
+			return err
+		}
+	}
+	if o.into == nil {
+		tag, err := answers.Exec()
+		if err != nil {
+			return err
+		}
+		o.settle(tag.RowsAffected(), nil)
+	} else {
+		rs, err := answers.Query()
+		if err != nil {
+			return err
+		}
+		err = o.into(decoding{rs})
+		rs.Close()
+		if fault := rs.Err(); fault != nil {
+			return fault
+		}
+		o.settle(1, told(err)) // what cannot be read is its own fault
+	}
+	for range o.after {
+		if _, err := answers.Exec(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // read runs a query, and again on another connection when the first broke.

@@ -40,7 +40,11 @@ func (r *Records) Arrive(ctx context.Context, u postern.Upload) (postern.Upload,
 		return postern.Upload{}, false, err
 	}
 	w.settledAt = sql.NullInt64{}
-	insert := change{before: r.arrived(&u), query: insertUpload, args: append(w.values(), r.clock()), row: w.id, news: due}
+	events, err := r.event(&u)
+	if err != nil {
+		return postern.Upload{}, false, err
+	}
+	insert := change{before: r.arrived(&u), after: events, query: insertUpload, args: append(w.values(), r.clock()), row: w.id, news: due}
 	for {
 		n, err := r.write(ctx, insert)
 		if err != nil {
@@ -78,7 +82,12 @@ func (r *Records) Upload(ctx context.Context, id postern.ID) (u postern.Upload, 
 // return. ErrNotFound when the id is unknown, belongs to another principal or
 // was removed before.
 func (r *Records) Remove(ctx context.Context, principal string, id postern.ID) error {
-	_, err := r.write(ctx, change{
+	events, err := r.event(&postern.Upload{Ticket: postern.Ticket{ID: id, Principal: principal}, State: postern.Removed, SettledAt: r.now()})
+	if err != nil {
+		return err
+	}
+	_, err = r.write(ctx, change{
+		after: events,
 		query: removeUpload, args: []any{r.clock(), string(id), principal}, row: string(id), none: postern.ErrNotFound, news: due,
 	})
 	return err
