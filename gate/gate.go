@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"postern.example/postern"
 	"postern.example/postern/auth"
@@ -17,6 +18,7 @@ import (
 	"postern.example/postern/internal/decoder"
 	"postern.example/postern/internal/folder"
 	"postern.example/postern/internal/s3d"
+	"postern.example/postern/internal/webhook"
 	"postern.example/postern/internal/worker"
 	"postern.example/postern/records"
 	"postern.example/postern/s3"
@@ -74,6 +76,8 @@ type Config struct {
 	// Secrets seal tickets, at least 32 bytes each: the first seals, all open.
 	// Default: one that is made on the first run and kept in Dir.
 	Secrets [][]byte
+	// Webhooks are told of every change of an upload's state. Nil: nobody is.
+	Webhooks *Webhooks
 	// Workers is how many pictures are checked at a time; default: as many as
 	// there are processors.
 	Workers int
@@ -102,6 +106,7 @@ type Gate struct {
 	Bucket   *s3.Bucket
 	Records  *records.Records
 	Worker   *worker.Worker
+	Webhooks *webhook.Sender  // nil: nobody is told of events
 	Embedded *s3d.Server      // nil with a bucket of your own
 	Decoder  *decoder.Decoder // nil when pictures are opened in this process
 
@@ -167,6 +172,9 @@ func Open(ctx context.Context, c Config) (g *Gate, err error) {
 	}
 	g.follow(ctx)
 	if err := g.openEngine(ctx, &c); err != nil {
+		return g, err
+	}
+	if err := g.openWebhooks(&c); err != nil {
 		return g, err
 	}
 	g.Worker, err = worker.New(worker.Config{
@@ -250,7 +258,7 @@ func (g *Gate) openRecords(ctx context.Context, c *Config) (err error) {
 	if c.Database != "" {
 		return g.openShared(ctx, c)
 	}
-	g.Records, err = records.Open(ctx, records.Config{Path: filepath.Join(c.Dir, folder.RecordsFile), NoMigrate: c.NoMigrate, Counted: postern.WithQuota(c.Presets), Logger: c.Logger})
+	g.Records, err = records.Open(ctx, records.Config{Path: filepath.Join(c.Dir, folder.RecordsFile), NoMigrate: c.NoMigrate, Counted: postern.WithQuota(c.Presets), Outbox: c.outbox(), Logger: c.Logger})
 	if errors.Is(err, postern.ErrRecordsUnavailable) {
 		return &folder.Fault{Err: err, Hint: "Another program is at work on the file; stop it first."}
 	} else if err != nil {
@@ -272,7 +280,7 @@ func (g *Gate) openRecords(ctx context.Context, c *Config) (err error) {
 // openShared opens records that other gates may share. Their leases are not
 // ours to end.
 func (g *Gate) openShared(ctx context.Context, c *Config) (err error) {
-	g.Records, err = records.Open(ctx, records.Config{URL: c.Database, NoMigrate: c.NoMigrate, Counted: postern.WithQuota(c.Presets), Logger: c.Logger})
+	g.Records, err = records.Open(ctx, records.Config{URL: c.Database, NoMigrate: c.NoMigrate, Counted: postern.WithQuota(c.Presets), Outbox: c.outbox(), Logger: c.Logger})
 	if errors.Is(err, postern.ErrRecordsUnavailable) {
 		return &folder.Fault{Err: err, Hint: "Is PostgreSQL running, and reached at that address from here?"}
 	} else if err != nil {
@@ -368,13 +376,18 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.api.ServeHT
 // for a mux on which other things stand as well.
 func (g *Gate) Patterns() []string { return g.patterns }
 
-// Run checks what arrives until ctx is done, and finishes what it is at or
+// Run checks what arrives and tells what became of it until ctx is done, and finishes what it is at or
 // gives it back before it returns. A gate whose role is API only looks for what
 // clients do not announce.
 func (g *Gate) Run(ctx context.Context) error {
 	if g.role == API {
 		g.Worker.Seek(ctx)
 		return nil
+	}
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	if g.Webhooks != nil {
+		telling.Go(func() { g.Webhooks.Run(ctx) }) //nolint:errcheck // it returns none
 	}
 	if err := g.Worker.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("run worker: %w", err)

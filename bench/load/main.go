@@ -102,4 +102,6 @@ func (l *load) want(ok bool, format string, args ...any) {
 	}
 }
 
-func middle[T int | float64 | time.Duration](v []T) T { return slices.Sorted(slices.Values(v))[len(v)/2] }
+func middle[T int | float64 | time.Duration](v []T) T {
+	return slices.Sorted(slices.Values(v))[len(v)/2]
+}

@@ -51,8 +51,13 @@ func openProgram(ctx context.Context, c programConfig) (*program, error) {
 	if c.pageAddr != nil {
 		listening = c.pageAddr.String()
 	}
+	hooks, err := c.webhookConfig()
+	if err != nil {
+		return nil, err
+	}
 	conf := gate.Config{
-		Auth: kinds, Role: gate.Role(c.role), NoMigrate: c.noMigrate,
+		Webhooks: hooks,
+		Auth:     kinds, Role: gate.Role(c.role), NoMigrate: c.noMigrate,
 		Dir: c.data, Taken: true, Database: database, Presets: c.presets, Secrets: secrets, BucketURL: c.bucketURL, BucketListener: c.bucketListener,
 		Pages: append(c.pageOrigins(listening), c.origins...), Workers: c.workers, Children: c.children, Logger: c.log,
 		Handler: c.handlerConfig(), Provider: c.provider(), Compat: c.compat,

@@ -113,6 +113,7 @@ func (c *counts) Collect(out chan<- prometheus.Metric) {
 		count(hits, n, strings.TrimPrefix(limit, "quota."))
 	}
 	out <- waits(s.Waits)
+	c.webhooks(count, gauge)
 	swept := desc("swept_objects_total", "Objects deleted by the sweep, by reason.", "reason")
 	count(swept, s.Replays, "replay")
 	count(swept, s.Foreign, "foreign")

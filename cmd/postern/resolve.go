@@ -139,6 +139,9 @@ func (s *settings) validate() error {
 	if err := s.validateCopies(); err != nil {
 		return err
 	}
+	if err := s.validateWebhooks(); err != nil {
+		return err
+	}
 	switch {
 	case s.bucket == "" && s.endpoint != "" && s.from["endpoint"].kind != "env":
 		return misused("Name it with --bucket.", "there is an endpoint (%s) but no bucket", s.from["endpoint"].name)

@@ -52,6 +52,7 @@ type settings struct {
 
 	database, databaseFile string
 	role, drain            string
+	webhooks               webhookAnswers
 	noMigrate              bool
 
 	presets []postern.Preset // from the file only
@@ -95,7 +96,9 @@ const inChildren = "child"
 
 // table lists every setting once: flags, variables, the file's keys, help,
 // "postern config" and the checks are all derived from it.
-func table() []setting { return slices.Concat(mainSettings(), authSettings(), copySettings()) }
+func table() []setting {
+	return slices.Concat(mainSettings(), authSettings(), copySettings(), webhookSettings())
+}
 
 func mainSettings() []setting {
 	return []setting{
