@@ -98,8 +98,8 @@ func TestTrustedProxies_Log(t *testing.T) {
 		"not said":    {trustedNetworks("127.0.0.0/8"), "", "client=127.0.0.1\n"},
 	} {
 		var logged strings.Builder
-		log := slog.New(visitorLog{slog.NewTextHandler(&logged, nil)})
-		h := c.trust.see(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { log.InfoContext(r.Context(), "request") }))
+		logger := slog.New(visitorLog{slog.NewTextHandler(&logged, nil)})
+		h := c.trust.see(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { logger.InfoContext(r.Context(), "request") }))
 		s := httptest.NewUnstartedServer(h)
 		s.Config.ConnContext = connected
 		s.Start()
@@ -120,7 +120,7 @@ func TestTrustedProxies_Log(t *testing.T) {
 			t.Errorf("%s: %s", name, logged.String())
 		}
 		logged.Reset()
-		log.InfoContext(context.Background(), "by itself")
+		logger.InfoContext(context.Background(), "by itself")
 		if strings.Contains(logged.String(), "client") {
 			t.Errorf("%s: %s", name, logged.String())
 		}
