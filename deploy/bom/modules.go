@@ -44,7 +44,7 @@ func repository(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "cmd", "postern")); err != nil {
-		return "", errors.New("run it in the checkout: go run -C deploy/bom .")
+		return "", errors.New("find the repository: run it with go run -C deploy/bom, in the checkout")
 	}
 	return dir, nil
 }
@@ -132,7 +132,7 @@ func (m *module) addFiles(root, dir string) error {
 		if slices.ContainsFunc(m.files, func(t text) bool { return t.name == name }) {
 			continue
 		}
-		body, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		body, err := os.ReadFile(filepath.Join(dir, f.Name())) //nolint:gosec // in the folder that go list names
 		if err != nil {
 			return err
 		}
