@@ -75,6 +75,8 @@ var (
 	ErrCredentialInvalid = &Error{Code: "credential_invalid"}
 	ErrNotPermitted      = &Error{Code: "not_permitted"}
 	ErrTokenSpent        = &Error{Code: "token_spent"}
+	ErrRateLimited       = &Error{Code: "rate_limited"}
+	ErrQuotaExceeded     = &Error{Code: "quota_exceeded"}
 	ErrNotFound          = &Error{Code: "not_found"}
 	ErrNotArrived        = &Error{Code: "not_arrived"}
 	ErrPresetUnknown     = &Error{Code: "preset_unknown"}
@@ -129,6 +131,8 @@ var problems = []Problem{
 	{ErrCredentialInvalid.Code, http.StatusUnauthorized, "This key or token is not valid"},
 	{ErrNotPermitted.Code, http.StatusForbidden, "You may not do this"},
 	{ErrTokenSpent.Code, http.StatusForbidden, "The upload token is used up"},
+	{ErrRateLimited.Code, http.StatusTooManyRequests, "Too many uploads were begun"},
+	{ErrQuotaExceeded.Code, http.StatusTooManyRequests, "The quota is used up"},
 	{ErrNotFound.Code, http.StatusNotFound, "There is nothing here"},
 	{ErrNotArrived.Code, http.StatusConflict, "The file has not arrived"},
 	{ErrPresetUnknown.Code, http.StatusBadRequest, "There is no such preset"},

@@ -89,12 +89,14 @@ const (
 )
 
 // Grant signs the permission for one upload by who asks. It writes nothing and
-// calls nobody, but for an upload in parts, which the bucket has to name, and
-// for the Charge of an identity whose grants are counted.
+// calls nobody, but for an upload in parts, which the bucket has to name, for a
+// preset with a [Quota], and for the Charge of an identity whose grants are
+// counted.
 // Errors: ErrPresetUnknown, ErrNotPermitted, ErrTypeNotAllowed, ErrEmpty, ErrTooSmall,
 // ErrTooLarge, ErrInvalidFilename, ErrInvalidMetadata, ErrInvalidHash,
 // ErrSizeRequired, ErrTransfer, ErrBadRequest, ErrCredentialExpiry,
-// ErrBucketUnavailable.
+// ErrBucketUnavailable; with a quota ErrRateLimited, ErrQuotaExceeded and
+// ErrRecordsUnavailable.
 func (s *Service) Grant(ctx context.Context, who Identity, r Request) (*Grant, error) {
 	var p permission
 	if err := s.permit(ctx, &p, &who, &r); err != nil {
@@ -168,6 +170,9 @@ func (s *Service) permit(ctx context.Context, p *permission, who *Identity, r *R
 	}
 	// Never later than the id says, which tells milliseconds.
 	t.Expires = time.UnixMilli(p.now.UnixMilli()).UTC().Add(life).Truncate(time.Second)
+	if err := s.reserve(ctx, t, p.preset, r.Size); err != nil {
+		return err
+	}
 	if who.Charge != nil {
 		return who.Charge(ctx)
 	}

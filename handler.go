@@ -177,7 +177,11 @@ func (h *handler) limits(w http.ResponseWriter, r *http.Request, who Identity) e
 	if err != nil {
 		return err
 	}
-	return encode(w, http.StatusOK, limitsView(p))
+	view := limitsView(p)
+	if view.Quota, err = h.s.quotaView(r.Context(), who.Principal, &p); err != nil {
+		return err
+	}
+	return encode(w, http.StatusOK, view)
 }
 
 // events answers one server-sent event for each change of state.

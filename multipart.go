@@ -351,8 +351,18 @@ func (s *Service) abortAll(ctx context.Context, id ID) error {
 }
 
 // AdoptMultipart decides about one unfinished upload in parts, as a sweep lists
-// it: Pending while it may still be completed, else Foreign: abort it.
+// it: Pending while it may still be completed, else Foreign: abort it, which is
+// counted.
 func (s *Service) AdoptMultipart(u MultipartUpload) Verdict {
+	v := s.JudgeMultipart(u)
+	if v == Foreign {
+		s.stats.aborted.Add(1)
+	}
+	return v
+}
+
+// JudgeMultipart decides likewise and counts nothing.
+func (s *Service) JudgeMultipart(u MultipartUpload) Verdict {
 	id := ID(u.Key[min(len(IncomingPrefix), len(u.Key)):])
 	until := u.Started.Add(ForeignGrace)
 	if s.keys.made(id) {
@@ -361,6 +371,5 @@ func (s *Service) AdoptMultipart(u MultipartUpload) Verdict {
 	if s.now().Before(until) {
 		return Pending
 	}
-	s.stats.aborted.Add(1)
 	return Foreign
 }

@@ -19,6 +19,8 @@ type Preset struct {
 	Variants []VariantRule `yaml:"variants,omitempty" json:"variants"`                   // default thumb 256, medium 1024, large 2048
 	Quality  int           `yaml:"jpeg_quality,omitempty" json:"jpeg_quality,omitempty"` // of JPEG variants, 1 to 100; default 80
 
+	Quota Quota `yaml:"quota,omitempty" json:"quota,omitzero"` // of each principal; default: none
+
 	Transfer      Transfer      `yaml:"transfer,omitempty" json:"transfer"`             // how files travel; default Auto
 	MultipartFrom int64         `yaml:"multipart_from,omitempty" json:"multipart_from"` // bytes; Auto sends files of this size and above in parts; default 64 MiB
 	PartSize      int64         `yaml:"part_size,omitempty" json:"part_size"`           // bytes, 5 MiB to 5 GiB; default 16 MiB; more where a file would need over 10 000 parts
@@ -148,6 +150,9 @@ func (p Preset) validate() error {
 		return bad("jpeg_quality", "%d is not within 1 and 100", p.Quality)
 	case p.Pixels.MaxPixels < 1 || p.Pixels.MaxSide < 1 || p.Pixels.MaxFrames < 1 || p.Pixels.MaxTotal < 1 || p.Pixels.MaxScans < 1:
 		return bad("pixels", "every limit must be at least 1")
+	}
+	if field, err := p.Quota.validate(p.MaxBytes); err != nil {
+		return bad(field, "%v", err)
 	}
 	for _, t := range p.Types {
 		if !slices.Contains(AcceptedTypes(), t) {

@@ -62,6 +62,7 @@ type Service struct {
 	signer  *sigv4.Signer
 	bucket  Bucket
 	records Records
+	quotas  Quotas // nil: no preset has one
 	now     func() time.Time
 	random  io.Reader
 	log     *slog.Logger
@@ -90,6 +91,9 @@ func New(c Config) (*Service, error) {
 	}
 	var err error
 	if s.presets, err = CheckPresets(c.Presets); err != nil {
+		return nil, err
+	}
+	if s.quotas, err = counted(c.Records, s.presets); err != nil {
 		return nil, err
 	}
 	if s.keys, err = newKeys(c.Secrets); err != nil {

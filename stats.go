@@ -23,8 +23,9 @@ type Stats struct {
 	Aborted   int64 // uploads in parts given up: expired, cancelled or not what was announced
 	BodyBytes int64 // bytes of request bodies read by the handler
 
-	Problems map[Code]int64 // uploads that were rejected or failed, by their problem
-	Waits    Waits          // from stored to a final state
+	Problems map[Code]int64   // uploads that were rejected or failed, by their problem
+	Limited  map[string]int64 // grants that a quota refused, by the limit: "quota.uploads_per_day" …
+	Waits    Waits            // from stored to a final state
 }
 
 // Waits is how long things took: a histogram.
@@ -48,7 +49,18 @@ type counters struct {
 
 	mu       sync.Mutex
 	problems map[Code]int64
+	limits   map[string]int64
 	waits    Waits
+}
+
+// limited notes a grant that a quota refused.
+func (c *counters) limited(limit string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.limits == nil {
+		c.limits = map[string]int64{}
+	}
+	c.limits[limit]++
 }
 
 // settled counts why an upload ended as it did, and how long that took.
@@ -83,6 +95,6 @@ func (s *Service) Stats() Stats {
 	return Stats{
 		Granted: c.granted.Load(), Arrived: c.arrived.Load(), Bytes: c.bytes.Load(), Ready: c.ready.Load(), Rejected: c.rejected.Load(),
 		Failed: c.failed.Load(), Removed: c.removed.Load(), Replays: c.replays.Load(), Foreign: c.foreign.Load(),
-		Aborted: c.aborted.Load(), BodyBytes: c.bodyBytes.Load(), Problems: maps.Clone(c.problems), Waits: c.waits,
+		Aborted: c.aborted.Load(), BodyBytes: c.bodyBytes.Load(), Problems: maps.Clone(c.problems), Limited: maps.Clone(c.limits), Waits: c.waits,
 	}
 }

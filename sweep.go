@@ -32,35 +32,59 @@ const ForeignGrace = time.Hour
 // An object whose browser never said "complete" is noted like any other. The
 // caller deletes what the verdict says, and counts nothing: Adopt does.
 func (s *Service) Adopt(ctx context.Context, o Object) (Verdict, error) {
+	v, t, o, err := s.judge(ctx, o)
+	if err == nil && v == Noted {
+		v, err = s.adopt(ctx, t, o)
+	}
+	switch v {
+	case Replay:
+		s.stats.replays.Add(1)
+	case Foreign:
+		s.stats.foreign.Add(1)
+	}
+	return v, err
+}
+
+// Judge decides as [Service.Adopt] does, and changes and counts nothing: Noted
+// is what would be noted.
+func (s *Service) Judge(ctx context.Context, o Object) (Verdict, error) {
+	v, _, _, err := s.judge(ctx, o)
+	return v, err
+}
+
+// judge returns the verdict; for Noted also the ticket and the object as they are.
+func (s *Service) judge(ctx context.Context, o Object) (Verdict, *Ticket, Object, error) {
 	id := ID(strings.TrimPrefix(o.Key, IncomingPrefix))
 	if !s.keys.made(id) {
-		return s.foreign(o), nil
+		return s.foreign(o), nil, o, nil
 	}
 	u, err := s.records.Upload(ctx, id)
 	switch {
 	case err == nil:
-		return s.known(u), nil
+		return s.known(u), nil, o, nil
 	case !errors.Is(err, ErrNotFound):
-		return Pending, err
+		return Pending, nil, o, err
 	}
 	o, err = s.bucket.Head(ctx, o.Key) // a listing has no metadata
 	if errors.Is(err, ErrNotFound) {
-		return Pending, nil // gone meanwhile
+		return Pending, nil, o, nil // gone meanwhile
 	} else if err != nil {
-		return Pending, err
+		return Pending, nil, o, err
 	}
 	t, err := s.keys.open(o.Metadata[ticketMeta])
 	if err != nil || t.ID != id {
-		return s.foreign(o), nil //nolint:nilerr // what does not open is the verdict
+		return s.foreign(o), nil, o, nil //nolint:nilerr // what does not open is the verdict
 	}
 	if s.now().After(t.Expires.Add(Grace)) {
-		s.stats.foreign.Add(1)
-		return Foreign, nil
+		return Foreign, nil, o, nil
 	}
+	return Noted, t, o, nil
+}
+
+func (s *Service) adopt(ctx context.Context, t *Ticket, o Object) (Verdict, error) {
 	u, fresh, err := s.arrive(ctx, t, o)
 	switch {
 	case errors.Is(err, ErrNotFound): // removed meanwhile
-		s.stats.replays.Add(1)
 		return Replay, nil
 	case err != nil:
 		return Pending, err
@@ -70,6 +94,10 @@ func (s *Service) Adopt(ctx context.Context, o Object) (Verdict, error) {
 	return s.known(u), nil
 }
 
+// Made reports whether id is one that this service, or a copy with the same
+// secrets, could have given out.
+func (s *Service) Made(id ID) bool { return s.keys.made(id) }
+
 func (s *Service) known(u Upload) Verdict {
 	switch {
 	case u.State == Stored:
@@ -77,7 +105,6 @@ func (s *Service) known(u Upload) Verdict {
 	case u.State == Failed && s.now().Before(u.SettledAt.Add(Grace)):
 		return Pending
 	}
-	s.stats.replays.Add(1)
 	return Replay
 }
 
@@ -85,7 +112,6 @@ func (s *Service) foreign(o Object) Verdict {
 	if s.now().Before(o.Modified.Add(ForeignGrace)) {
 		return Pending
 	}
-	s.stats.foreign.Add(1)
 	return Foreign
 }
 

@@ -101,6 +101,7 @@ type limitsJSON struct {
 	MaxSide   int           `json:"max_side"`
 	MaxFrames int           `json:"max_frames"`
 	Variants  []VariantRule `json:"variants"`
+	Quota     *quotaJSON    `json:"quota,omitempty"` // the caller's
 }
 
 func limitsView(p Preset) *limitsJSON {

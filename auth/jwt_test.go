@@ -114,7 +114,7 @@ func jwk(kid string, key any, more m) m {
 	case *ecdsa.PrivateKey:
 		n := (p.Curve.Params().BitSize + 7) / 8
 		k["kty"], k["crv"] = "EC", p.Curve.Params().Name
-		k["x"], k["y"] = b64(p.X.FillBytes(make([]byte, n))), b64(p.Y.FillBytes(make([]byte, n))) //nolint:staticcheck // as RFC 7518 has them
+		k["x"], k["y"] = b64(p.X.FillBytes(make([]byte, n))), b64(p.Y.FillBytes(make([]byte, n)))
 	case ed25519.PrivateKey:
 		k["kty"], k["crv"], k["x"] = "OKP", "Ed25519", b64(p.Public().(ed25519.PublicKey)) //nolint:forcetypeassert // it is one
 	case []byte:

@@ -144,8 +144,8 @@ func TestKeys_FileIsClosed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	shop, text := newKey(t, auth.Key{Name: "shop"})
 	writeKeys(t, path, shop)
-	var log bytes.Buffer
-	kind, err := auth.NewKeys(auth.KeysConfig{Path: path, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	var heard bytes.Buffer
+	kind, err := auth.NewKeys(auth.KeysConfig{Path: path, Logger: slog.New(slog.NewTextHandler(&heard, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,10 +157,10 @@ func TestKeys_FileIsClosed(t *testing.T) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		if n := strings.Count(log.String(), "API keys cannot be read"); n != 1 {
+		if n := strings.Count(heard.String(), "API keys cannot be read"); n != 1 {
 			t.Errorf("%s: told %d times", what, n)
 		}
-		log.Reset()
+		heard.Reset()
 		if _, err := auth.NewKeys(auth.KeysConfig{Path: path}); err == nil {
 			t.Errorf("%s: it can be opened", what)
 		}
@@ -184,8 +184,8 @@ func TestKeys_FileIsClosed(t *testing.T) {
 	damaged("empty", write(``))
 	damaged("another version", write(`{"version":2,"keys":[]}`))
 	damaged("huge", write(strings.Repeat(" ", 1<<20)+`{"version":1,"keys":[]}`))
-	damaged("a folder", func() { os.Remove(path); must(true, os.Mkdir(path, 0o700)) })
-	os.Remove(path)
+	damaged("a folder", func() { must(true, os.Remove(path)); must(true, os.Mkdir(path, 0o700)) })
+	must(true, os.Remove(path))
 	if _, err := asked(kind, withToken(text)); !errors.Is(err, postern.ErrCredentialInvalid) {
 		t.Errorf("gone: %v", err)
 	}

@@ -250,7 +250,7 @@ func (g *Gate) openRecords(ctx context.Context, c *Config) (err error) {
 	if c.Database != "" {
 		return g.openShared(ctx, c)
 	}
-	g.Records, err = records.Open(ctx, records.Config{Path: filepath.Join(c.Dir, folder.RecordsFile), NoMigrate: c.NoMigrate, Logger: c.Logger})
+	g.Records, err = records.Open(ctx, records.Config{Path: filepath.Join(c.Dir, folder.RecordsFile), NoMigrate: c.NoMigrate, Counted: postern.WithQuota(c.Presets), Logger: c.Logger})
 	if errors.Is(err, postern.ErrRecordsUnavailable) {
 		return &folder.Fault{Err: err, Hint: "Another program is at work on the file; stop it first."}
 	} else if err != nil {
@@ -272,7 +272,7 @@ func (g *Gate) openRecords(ctx context.Context, c *Config) (err error) {
 // openShared opens records that other gates may share. Their leases are not
 // ours to end.
 func (g *Gate) openShared(ctx context.Context, c *Config) (err error) {
-	g.Records, err = records.Open(ctx, records.Config{URL: c.Database, NoMigrate: c.NoMigrate, Logger: c.Logger})
+	g.Records, err = records.Open(ctx, records.Config{URL: c.Database, NoMigrate: c.NoMigrate, Counted: postern.WithQuota(c.Presets), Logger: c.Logger})
 	if errors.Is(err, postern.ErrRecordsUnavailable) {
 		return &folder.Fault{Err: err, Hint: "Is PostgreSQL running, and reached at that address from here?"}
 	} else if err != nil {

@@ -109,7 +109,7 @@ func Start(t testing.TB, c Config) *Gate {
 		Expose: []string{"ETag", "Location"}, MaxAge: time.Hour,
 	}}))
 
-	g.Records, err = records.Open(t.Context(), records.Config{Path: filepath.Join(g.Dir, "postern.db"), Now: c.Now, Logger: c.Logger})
+	g.Records, err = records.Open(t.Context(), records.Config{Path: filepath.Join(g.Dir, "postern.db"), Counted: postern.WithQuota(c.Presets), Now: c.Now, Logger: c.Logger})
 	must(t, "open records", err)
 	t.Cleanup(func() { must(t, "close records", g.Records.Close()) })
 

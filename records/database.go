@@ -34,12 +34,19 @@ func one(into ...any) func(rows) error {
 // touch the others: one that changes no row gets its answer, one that the
 // database refuses fails alone.
 type change struct {
+	before []statement // run first, in the same transaction; what they change is not counted
+	query  string
+	args   []any
+	row    string           // the id of the one row it may change; empty: any
+	into   func(rows) error // reads what is returned; may be run again, so it sets its results anew
+	none   error            // the answer when no row was changed
+	news   news             // for the other copies, when a row was changed
+}
+
+// statement is a part of a change that nobody waits for an answer of.
+type statement struct {
 	query string
 	args  []any
-	row   string           // the id of the one row it may change; empty: any
-	into  func(rows) error // reads what is returned; may be run again, so it sets its results anew
-	none  error            // the answer when no row was changed
-	news  news             // for the other copies, when a row was changed
 }
 
 // news is what a change means to other copies.

@@ -205,11 +205,14 @@ const forgetAtOnce = 500
 // and whose objects have been deleted, and returns how many. After an error
 // some may be gone. A replayed grant is refused only while its row is there,
 // so the time must lie before the expiry of every grant still out. The uses of
-// tokens that ended before it are forgotten as well.
+// tokens that ended before it are forgotten as well, and what no quota needs.
 func (r *Records) Forget(ctx context.Context, before time.Time) (int, error) {
 	n, err := r.forget(ctx, forgetUploads, before)
 	if err == nil {
 		_, err = r.forget(ctx, forgetUses, before)
+	}
+	if err == nil {
+		err = r.forgetCounts(ctx)
 	}
 	return n, err
 }

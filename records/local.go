@@ -168,6 +168,12 @@ func (f *file) transact(ctx context.Context, ops []*op) (fault error) {
 	}
 	for _, o := range ops {
 		var n int64
+		for _, s := range o.before {
+			if _, fault = f.writes.exec(ctx, s.query, s.args...); fault != nil {
+				f.undo(ctx)
+				return fault
+			}
+		}
 		if o.into == nil {
 			n, fault = f.writes.exec(ctx, o.query, o.args...)
 		} else {

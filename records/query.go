@@ -71,3 +71,26 @@ func (r *Records) Backlog(ctx context.Context) (n int, oldest time.Time, err err
 	}
 	return n, instant(since), nil
 }
+
+const selectAfter = `SELECT ` + columns + ` FROM uploads WHERE id > $1 ORDER BY id LIMIT $2`
+
+// Scan returns up to limit uploads of everybody, removed ones too, whose ids
+// sort after the one given, in the order of ids. Fewer than limit mean the end.
+func (r *Records) Scan(ctx context.Context, after postern.ID, limit int) (list []postern.Upload, err error) {
+	err = r.read(ctx, func(rs rows) error {
+		list = nil
+		for rs.Next() {
+			var w row
+			if err := rs.Scan(w.into()...); err != nil {
+				return err
+			}
+			u, err := w.decode()
+			if err != nil {
+				return err
+			}
+			list = append(list, u)
+		}
+		return rs.Err()
+	}, selectAfter, string(after), limit)
+	return list, err
+}

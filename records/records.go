@@ -25,6 +25,9 @@ type Config struct {
 	// holds the tables; default "postern". It is a secret: no error and no log
 	// line repeats it.
 	URL string
+	// Counted are the presets that have a quota. Of the others nothing is counted
+	// when an upload arrives.
+	Counted []string
 	// NoMigrate refuses an older schema and does not bring it up to date:
 	// [Migrate] did it, or will.
 	NoMigrate bool
@@ -52,12 +55,13 @@ func defaults() tuning {
 // Records are uploads and their jobs in a SQLite file or on a PostgreSQL
 // server. Make them with [Open]. All methods are safe for concurrent use.
 type Records struct {
-	db     database
-	now    func() time.Time
-	shared bool // the time is the database's
-	random io.Reader
-	log    *slog.Logger
-	tune   tuning
+	db      database
+	now     func() time.Time
+	counted map[string]bool // presets
+	shared  bool            // the time is the database's
+	random  io.Reader
+	log     *slog.Logger
+	tune    tuning
 
 	queue   queue
 	stopped sync.WaitGroup // the writers
@@ -86,7 +90,10 @@ func open(ctx context.Context, c Config, t tuning) (_ *Records, err error) {
 	}
 	r := &Records{
 		now: c.Now, random: c.Random, log: c.Logger, tune: t, shared: c.URL != "" && c.Now == nil,
-		queue: queue{wake: make(chan struct{}, 1)},
+		queue: queue{wake: make(chan struct{}, 1)}, counted: map[string]bool{},
+	}
+	for _, name := range c.Counted {
+		r.counted[name] = true
 	}
 	if r.now == nil {
 		r.now = time.Now

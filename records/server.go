@@ -183,10 +183,18 @@ func (s *server) transact(ctx context.Context, ops []*op) error {
 	return s.twice(ctx, s.writes, unsent, func(ctx context.Context, c *pgx.Conn) error {
 		b := &pgx.Batch{}
 		for _, o := range ops {
+			for _, x := range o.before {
+				b.Queue(s.texts.get(x.query), encoded(x.args)...)
+			}
 			b.Queue(s.texts.get(o.query), encoded(o.args)...)
 		}
 		answers := c.SendBatch(ctx, b)
 		for _, o := range ops {
+			for range o.before {
+				if _, err := answers.Exec(); err != nil {
+					return errors.Join(err, answers.Close())
+				}
+			}
 			if o.into == nil {
 				tag, err := answers.Exec()
 				if err != nil {

@@ -40,7 +40,7 @@ func (r *Records) Arrive(ctx context.Context, u postern.Upload) (postern.Upload,
 		return postern.Upload{}, false, err
 	}
 	w.settledAt = sql.NullInt64{}
-	insert := change{query: insertUpload, args: append(w.values(), r.clock()), row: w.id, news: due}
+	insert := change{before: r.arrived(&u), query: insertUpload, args: append(w.values(), r.clock()), row: w.id, news: due}
 	for {
 		n, err := r.write(ctx, insert)
 		if err != nil {

@@ -98,19 +98,37 @@ func cpuOf(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err1, err2)
 }
 
+// ResidentMiB is the memory that the server holds now.
+func (p *Process) ResidentMiB() (float64, error) { return p.memory("VmRSS") }
+
 // PeakMiB is the most memory that the server ever held.
-func (p *Process) PeakMiB() (float64, error) {
+func (p *Process) PeakMiB() (float64, error) { return p.memory("VmHWM") }
+
+func (p *Process) memory(field string) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid()))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
 		var kib float64
-		if n, _ := fmt.Sscanf(line, "VmHWM: %f kB", &kib); n == 1 {
+		if n, _ := fmt.Sscanf(line, field+": %f kB", &kib); n == 1 {
 			return kib / 1024, nil
 		}
 	}
-	return 0, errors.New("there is no VmHWM")
+	return 0, errors.New("there is no " + field)
+}
+
+// CPUWhile is the processor time that the server uses while f runs.
+func (p *Process) CPUWhile(f func() error) (time.Duration, error) {
+	before, err := cpuOf(p.pid())
+	if err != nil {
+		return 0, err
+	}
+	if err := f(); err != nil {
+		return 0, err
+	}
+	after, err := cpuOf(p.pid())
+	return after - before, err
 }
 
 // Cores keeps the servers off the processor that asks them, so that a rate

@@ -208,7 +208,7 @@ func (s *settings) authKinds(logger *slog.Logger) ([]auth.Kind, error) {
 			kind, err = s.forwardKind(logger)
 		}
 		if err != nil {
-			return nil, misused("docs/serve.md has an example of each kind of sign-in.", "sign-in (%s): %w", s.from["auth"], err)
+			return nil, misused("docs/auth.md has an example of each kind of sign-in.", "sign-in (%s): %w", s.from["auth"], err)
 		}
 		kinds = append(kinds, kind)
 	}

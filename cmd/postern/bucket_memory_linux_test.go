@@ -44,8 +44,14 @@ func TestBucketMemory(t *testing.T) {
 	}
 	all.Wait()
 	t.Logf("8 files of 64 MiB at once: %.1f MB, %.1f MB before, in %v", float64(p.peak())/mb, float64(before)/mb, time.Since(begun))
-	if p.peak() > 30*mb {
-		t.Errorf("8 files at once took %.1f MB, at most 30 may be", float64(p.peak())/mb)
+	// Twenty of them are pages of the program's file, which the system keeps for
+	// all who run it and takes back when it wants: the drivers of databases and
+	// buckets are in it, whether they are used or not.
+	if p.peak() > 36*mb {
+		t.Errorf("8 files at once took %.1f MB, at most 36 may be", float64(p.peak())/mb)
+	}
+	if p.peak()-before > 3*mb {
+		t.Errorf("8 files at once took %.1f MB more than one of 1 MiB, at most 3 may be", float64(p.peak()-before)/mb)
 	}
 	p.kill()
 	if err := os.RemoveAll(p.dir); err != nil {

@@ -53,7 +53,7 @@ func openProgram(ctx context.Context, c programConfig) (*program, error) {
 	}
 	conf := gate.Config{
 		Auth: kinds, Role: gate.Role(c.role), NoMigrate: c.noMigrate,
-		Dir:  c.data, Taken: true, Database: database, Presets: c.presets, Secrets: secrets, BucketURL: c.bucketURL, BucketListener: c.bucketListener,
+		Dir: c.data, Taken: true, Database: database, Presets: c.presets, Secrets: secrets, BucketURL: c.bucketURL, BucketListener: c.bucketListener,
 		Pages: append(c.pageOrigins(listening), c.origins...), Workers: c.workers, Children: c.children, Logger: c.log,
 		Handler: c.handlerConfig(), Provider: c.provider(), Compat: c.compat,
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -106,6 +107,10 @@ func (c *counts) Collect(out chan<- prometheus.Metric) {
 	problems := desc("upload_problems_total", "Uploads that were rejected or failed, by their problem.", "code")
 	for code, n := range s.Problems {
 		count(problems, n, string(code))
+	}
+	hits := desc("quota_hits_total", "Grants that a quota refused, by the limit.", "limit")
+	for limit, n := range s.Limited {
+		count(hits, n, strings.TrimPrefix(limit, "quota."))
 	}
 	out <- waits(s.Waits)
 	swept := desc("swept_objects_total", "Objects deleted by the sweep, by reason.", "reason")

@@ -49,7 +49,7 @@ func (k *Keys) Derived(user string) sigv4.Credentials {
 const (
 	KeysFile    = "keys.json"
 	RecordsFile = "postern.db"
-	APIKeysFile = "keys-api.json"
+	APIKeysFile = "keys-api.json" //nolint:gosec // a name
 	BucketDir   = "bucket"
 	lockFile    = "postern.lock"
 )

@@ -33,6 +33,15 @@ type Swept struct {
 // behind is deleted. One object's fault does not stop it; ten in a row or a
 // listing that fails do. The error is the last fault's.
 func (w *Worker) Sweep(ctx context.Context) (Swept, error) {
+	s, err := w.sweepAll(ctx, false)
+	w.countSwept(s)
+	return s, err
+}
+
+// WouldSweep decides as [Worker.Sweep] does, and changes and counts nothing.
+func (w *Worker) WouldSweep(ctx context.Context) (Swept, error) { return w.sweepAll(ctx, true) }
+
+func (w *Worker) sweepAll(ctx context.Context, dry bool) (Swept, error) {
 	var (
 		s       Swept
 		last    error
@@ -41,7 +50,6 @@ func (w *Worker) Sweep(ctx context.Context) (Swept, error) {
 		listing []postern.Object
 		err     error
 	)
-	defer func() { w.countSwept(s) }()
 	for {
 		if listing, err = w.bucket.List(ctx, postern.IncomingPrefix, after, sweepPage); err != nil {
 			return s, fmt.Errorf("list %s: %w", postern.IncomingPrefix, err)
@@ -49,7 +57,7 @@ func (w *Worker) Sweep(ctx context.Context) (Swept, error) {
 		for _, o := range listing {
 			after = o.Key
 			s.Objects++
-			if err := w.sweep(ctx, o, &s); err == nil {
+			if err := w.sweep(ctx, o, &s, dry); err == nil {
 				inARow = 0
 				continue
 			} else if ctx.Err() != nil {
@@ -66,12 +74,16 @@ func (w *Worker) Sweep(ctx context.Context) (Swept, error) {
 			break
 		}
 	}
-	return s, errors.Join(last, w.sweepParts(ctx, &s))
+	return s, errors.Join(last, w.sweepParts(ctx, &s, dry))
 }
 
 // sweepParts goes through the uploads in parts that were neither completed nor
 // aborted. Their parts are paid for, and no listing of objects shows them.
-func (w *Worker) sweepParts(ctx context.Context, s *Swept) error {
+func (w *Worker) sweepParts(ctx context.Context, s *Swept, dry bool) error {
+	judge := w.service.AdoptMultipart
+	if dry {
+		judge = w.service.JudgeMultipart
+	}
 	var after postern.MultipartUpload
 	for {
 		page, err := w.bucket.Multiparts(ctx, postern.IncomingPrefix, after, sweepPage)
@@ -80,7 +92,11 @@ func (w *Worker) sweepParts(ctx context.Context, s *Swept) error {
 		}
 		for _, u := range page {
 			after = u
-			if w.service.AdoptMultipart(u) == postern.Pending {
+			if judge(u) == postern.Pending {
+				continue
+			}
+			if dry {
+				s.Aborted++
 				continue
 			}
 			if err := w.bucket.AbortMultipart(ctx, u.Key, u.UploadID); err != nil {
@@ -96,8 +112,12 @@ func (w *Worker) sweepParts(ctx context.Context, s *Swept) error {
 }
 
 // sweep decides about one object.
-func (w *Worker) sweep(ctx context.Context, o postern.Object, s *Swept) error {
-	verdict, err := w.service.Adopt(ctx, o)
+func (w *Worker) sweep(ctx context.Context, o postern.Object, s *Swept, dry bool) error {
+	judge := w.service.Adopt
+	if dry {
+		judge = w.service.Judge
+	}
+	verdict, err := judge(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -111,8 +131,10 @@ func (w *Worker) sweep(ctx context.Context, o postern.Object, s *Swept) error {
 		count = &s.Foreign
 	}
 	if verdict == postern.Replay || verdict == postern.Foreign {
-		if err := w.bucket.Delete(ctx, o.Key); err != nil {
-			return err
+		if !dry {
+			if err := w.bucket.Delete(ctx, o.Key); err != nil {
+				return err
+			}
 		}
 		s.DeletedBytes += o.Size
 	}

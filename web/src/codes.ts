@@ -10,6 +10,8 @@ export type ProblemCode =
   | 'credential_invalid' // 401, This key or token is not valid
   | 'not_permitted' // 403, You may not do this
   | 'token_spent' // 403, The upload token is used up
+  | 'rate_limited' // 429, Too many uploads were begun
+  | 'quota_exceeded' // 429, The quota is used up
   | 'not_found' // 404, There is nothing here
   | 'not_arrived' // 409, The file has not arrived
   | 'preset_unknown' // 400, There is no such preset

@@ -120,4 +120,6 @@ export interface Limits {
   max_side: number;
   max_frames: number;
   variants: { name: string; box: number }[];
+  /** What this person may upload, and what is left of it; missing without a quota. */
+  quota?: Partial<Record<'grants_per_minute' | 'bytes_outstanding' | 'uploads_per_day' | 'bytes_per_day', { limit: number; left: number }>>;
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"time"
 
 	"postern.example/postern"
@@ -114,4 +115,22 @@ func bare(answer []byte) http.Handler {
 		w.WriteHeader(http.StatusCreated)
 		w.Write(answer) //nolint:errcheck // the client has gone
 	})
+}
+
+// Loop has Postern's handler answer in this process, without a network, for
+// about that long, and returns how often it did.
+func Loop(d time.Duration) (n int, err error) {
+	h, err := handler(Postern)
+	if err != nil {
+		return 0, err
+	}
+	for end := time.Now().Add(d); time.Now().Before(end); n++ {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, Path, strings.NewReader(Ask))
+		r.Header.Set("Content-Type", "application/json")
+		if h.ServeHTTP(w, r); w.Code != http.StatusCreated {
+			return n, fmt.Errorf("status %d: %s", w.Code, w.Body)
+		}
+	}
+	return n, nil
 }
