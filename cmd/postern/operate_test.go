@@ -170,24 +170,31 @@ func TestOperate_MetricsAreThere(t *testing.T) {
 	}
 }
 
-// Links within the page, and from it to files, lead somewhere.
-func TestOperate_LinksLeadSomewhere(t *testing.T) {
-	page := operateFiles(t)["operate.md"]
-	anchors := map[string]bool{}
+// anchors are what can be linked to in a page.
+func anchors(page string) map[string]bool {
+	there := map[string]bool{"": true}
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
-		anchors["#"+strings.ReplaceAll(strings.ToLower(m[1]), " ", "-")] = true
+		there[strings.ReplaceAll(strings.ToLower(m[1]), " ", "-")] = true
 	}
-	links := regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(page, -1)
+	return there
+}
+
+// Links within the page, and from it to others, lead somewhere.
+func TestOperate_LinksLeadSomewhere(t *testing.T) {
+	links := regexp.MustCompile(`\]\(([^)#]*)#?([^)]*)\)`).FindAllStringSubmatch(operateFiles(t)["operate.md"], -1)
 	if len(links) < 10 {
 		t.Errorf("%d links", len(links))
 	}
 	for _, m := range links {
-		if strings.HasPrefix(m[1], "#") {
-			if !anchors[m[1]] {
-				t.Errorf("there is no %s", m[1])
-			}
-		} else if _, err := os.Stat(filepath.Join("../../docs", m[1])); err != nil {
+		path := m[1]
+		if path == "" {
+			path = "operate.md"
+		}
+		text, err := os.ReadFile(filepath.Join("../../docs", path))
+		if err != nil {
 			t.Error(err)
+		} else if !anchors(string(text))[m[2]] {
+			t.Errorf("%s has no #%s", path, m[2])
 		}
 	}
 }
