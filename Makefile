@@ -1,5 +1,5 @@
 # Each target is one command, and CI calls the same ones.
-.PHONY: run build test clients compat oracle lint fuzz bench bench-sign bench-peers bench-bucket bench-load bench-web web
+.PHONY: run build test clients compat oracle lint fuzz bench bench-sign bench-peers bench-bucket bench-load bench-web web licences sbom
 
 run: ## the gate on this machine, with nothing to configure
 	go run ./cmd/postern serve
@@ -46,3 +46,9 @@ bench-web: build ## the element beside Uppy Dashboard and a bare XMLHttpRequest,
 
 web: ## web/dist and the generated sources, from web/src
 	go generate ./web
+
+licences: ## docs/licences.md: what is linked, and its licences; after a change of go.mod
+	go run -C deploy/bom . -licences
+
+sbom: build ## dist-release/postern.cdx.json: CycloneDX of bin/postern
+	go run -C deploy/bom . -sbom $(CURDIR)/dist-release/postern.cdx.json $(CURDIR)/bin/postern

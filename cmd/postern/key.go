@@ -41,9 +41,7 @@ keys-api.json in the data folder. A running gate takes up every change.`,
 
 // keyFlags are the settings that say where the keys are.
 func keyFlags(more ...cli.Flag) []cli.Flag {
-	wanted := []string{"config", "data", "keys-file"}
-	list := slices.DeleteFunc(flags(), func(f cli.Flag) bool { return !slices.Contains(wanted, f.Names()[0]) })
-	return append(list, more...)
+	return append(settingFlags("config", "data", "keys-file"), more...)
 }
 
 func oneName(_ context.Context, c *cli.Command) error {

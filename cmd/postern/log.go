@@ -15,9 +15,9 @@ func (s *settings) logger(w io.Writer) *slog.Logger {
 	}
 	o := &slog.HandlerOptions{Level: level}
 	if s.logFormat == "text" || s.logFormat == "auto" && isTerminal(w) {
-		return slog.New(slog.NewTextHandler(w, o))
+		return slog.New(visitorLog{slog.NewTextHandler(w, o)})
 	}
-	return slog.New(slog.NewJSONHandler(w, o))
+	return slog.New(visitorLog{slog.NewJSONHandler(w, o)})
 }
 
 func isTerminal(w io.Writer) bool {

@@ -100,7 +100,9 @@ func (p *program) run(ctx context.Context, c programConfig, page, admin net.List
 		admin: listen.NewServer(adminHandler(m.handler(), p.ready(c.log), loopbackAddress(c.adminListen)), c.log),
 	}
 	if page != nil {
-		servers[page] = listen.NewServer(p.drain.leave(&edge{next: p.handler, observe: m.observe, stopping: stopping.Done()}), c.log)
+		front := &edge{next: p.handler, observe: m.observe, stopping: stopping.Done()}
+		servers[page] = listen.NewServer(p.drain.leave(c.trusted().see(front)), c.log)
+		servers[page].ConnContext = connected
 	}
 	ended := make(chan error, len(servers)+1)
 	for l, s := range servers {

@@ -29,6 +29,8 @@ type settings struct {
 	compat    []string
 	imagesURL string
 
+	trustedProxies []string
+
 	auth    []string
 	keys    string // file of API keys
 	jwt     jwtSettings
@@ -97,7 +99,7 @@ const inChildren = "child"
 // table lists every setting once: flags, variables, the file's keys, help,
 // "postern config" and the checks are all derived from it.
 func table() []setting {
-	return slices.Concat(mainSettings(), authSettings(), copySettings(), webhookSettings())
+	return slices.Concat(mainSettings(), proxySettings(), authSettings(), copySettings(), webhookSettings())
 }
 
 func mainSettings() []setting {

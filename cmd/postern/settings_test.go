@@ -30,7 +30,7 @@ func sampleOf(t *testing.T, x setting) (raw, yaml string) {
 	case *int:
 		return "7", "7"
 	case *[]string:
-		for _, v := range []string{"https://app.example", "uppy", "keys", "upload.ready"} {
+		for _, v := range []string{"https://app.example", "uppy", "keys", "upload.ready", "10.0.0.0/8"} {
 			if x.check == nil || x.check(v) == nil {
 				return v, "[" + v + "]"
 			}

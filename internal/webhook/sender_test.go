@@ -270,7 +270,7 @@ func TestSlowEndpoint(t *testing.T) {
 func TestThreat23_WebhooksAreNotLogged(t *testing.T) {
 	x := startReceiver(t, func(_ int, w http.ResponseWriter) {
 		w.WriteHeader(http.StatusTeapot)
-		w.Write([]byte("hush from the answer"))
+		fmt.Fprint(w, "hush from the answer")
 	})
 	var said safe
 	p := startPost(t, Config{
