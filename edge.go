@@ -1,12 +1,9 @@
 package postern
 
 import (
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -117,7 +114,10 @@ func (e *Edge) HandleAs(pattern string, f func(w http.ResponseWriter, r *http.Re
 // ServeHTTP is the one place that owns identity, limits, errors and logging.
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	x := &exchange{ResponseWriter: w, id: requestID()}
+	trail := trailOf(r)
+	x := &exchange{ResponseWriter: w, id: trail.RequestID}
+	outer := r
+	r = r.WithContext(WithTrail(r.Context(), trail))
 	if r.Body != nil {
 		x.body = countedBody{http.MaxBytesReader(w, r.Body, e.MaxBody), e.s}
 		r.Body = &x.body
@@ -125,16 +125,17 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.set("X-Request-Id", x.id)
 	x.set("X-Content-Type-Options", "nosniff")
 	e.route(x, r)
+	outer.Pattern = r.Pattern // for those around us
 	level := levelOf(x.status)
-	if !e.log.Enabled(r.Context(), level) {
+	if !e.log.Enabled(outer.Context(), level) {
 		return
 	}
 	path := slog.String("path", r.URL.Path)
 	if e.SecretPaths {
 		path = slog.Attr{}
 	}
-	e.log.LogAttrs(r.Context(), level, "request",
-		slog.String("id", x.id), slog.String("method", r.Method), slog.String("route", r.Pattern), path,
+	e.log.LogAttrs(outer.Context(), level, "request",
+		slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("route", r.Pattern), path,
 		slog.Int("status", x.status), slog.String("code", string(x.code)),
 		slog.Float64("took_ms", float64(time.Since(start).Microseconds())/1000), causeAttr(x.cause))
 }
@@ -235,14 +236,4 @@ func hostName(host string) string {
 		return name
 	}
 	return strings.Trim(host, "[]")
-}
-
-// requestID names a request in logs. It is no secret, so the runtime's own
-// generator will do, which asks the kernel for nothing.
-func requestID() string {
-	var b [8]byte
-	var text [2 * len(b)]byte
-	binary.BigEndian.PutUint64(b[:], rand.Uint64()) //nolint:gosec // names, not secrets
-	hex.Encode(text[:], b[:])
-	return string(text[:])
 }

@@ -37,13 +37,14 @@ type eventJSON struct {
 type eventDataJSON struct {
 	uploadJSON
 	Principal string `json:"principal,omitempty"`
+	RequestID string `json:"request_id,omitempty"` // of the request that announced it, or removed it
 }
 
 // Event renders the change of u to its present state, as webhooks tell it:
 // docs/webhooks.md. Base is where the API is mounted, for the pictures'
 // addresses.
 func Event(u *Upload, base string) ([]byte, error) {
-	e := eventJSON{Type: "upload." + string(u.State), Timestamp: u.SettledAt, Data: eventDataJSON{Principal: u.Principal}}
+	e := eventJSON{Type: "upload." + string(u.State), Timestamp: u.SettledAt, Data: eventDataJSON{Principal: u.Principal, RequestID: u.Trail.RequestID}}
 	if u.State == Stored || e.Timestamp.IsZero() {
 		e.Timestamp = u.StoredAt
 	}

@@ -200,7 +200,7 @@ func (s *Service) notArrived(u Upload) error {
 
 // arrive notes the object o, which carries the valid ticket t.
 func (s *Service) arrive(ctx context.Context, t *Ticket, o Object) (Upload, bool, error) {
-	u, fresh, err := s.records.Arrive(ctx, Upload{Ticket: *t, State: Stored, Size: o.Size, ETag: o.ETag, StoredAt: s.now()})
+	u, fresh, err := s.records.Arrive(ctx, Upload{Ticket: *t, State: Stored, Size: o.Size, ETag: o.ETag, StoredAt: s.now(), Trail: TrailOf(ctx)})
 	if err != nil {
 		return Upload{}, false, err
 	}

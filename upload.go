@@ -39,6 +39,7 @@ type Upload struct {
 	Problem   *Error // when rejected or failed; its Err is not kept
 	StoredAt  time.Time
 	SettledAt time.Time // zero until the state is final
+	Trail     Trail     // of the request that announced its arrival
 }
 
 // Key is where the browser's bytes lie until they are checked.

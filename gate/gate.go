@@ -124,6 +124,7 @@ func Open(ctx context.Context, c Config) (g *Gate, err error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	c.Logger = slog.New(postern.NewLogHandler(c.Logger.Handler()))
 	if c.Handler.Logger == nil {
 		c.Handler.Logger = c.Logger
 	}

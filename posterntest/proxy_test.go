@@ -24,7 +24,7 @@ func TestProxy(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		defer res.Body.Close() //nolint:errcheck // it was only read
+		defer res.Body.Close()
 		b, err := io.ReadAll(res.Body)
 		if err == nil && string(b) != s {
 			t.Errorf("%d bytes came back of %d", len(b), len(s))

@@ -64,6 +64,9 @@ const (
 	// skipLocked ends a query for rows that another copy may be at: it passes
 	// over those that are locked, and locks the others.
 	skipLocked = "{skip locked}"
+	// inQueue and inTrouble name an index to SQLite, which else prefers the ids.
+	inQueue   = "{in queue}"
+	inTrouble = "{in trouble}"
 	// dbClock is the database's time, in milliseconds since 1970.
 	dbClock = "{clock}"
 )

@@ -18,6 +18,7 @@ import (
 // once per statement, as an index can be searched only for what stays the same.
 var postgresWords = strings.NewReplacer(
 	skipLocked, " FOR UPDATE SKIP LOCKED",
+	inQueue, "", inTrouble, "",
 	dbClock, "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)",
 )
 

@@ -26,7 +26,9 @@ const (
 
 // sqliteWords puts SQLite's words into a statement. There is one writer, so
 // there is nobody to skip; and the time is always given, by the clock in Config.
-var sqliteWords = strings.NewReplacer(skipLocked, "", dbClock, "NULL")
+var sqliteWords = strings.NewReplacer(
+	skipLocked, "", dbClock, "NULL", inQueue, " INDEXED BY uploads_due", inTrouble, " INDEXED BY uploads_in_trouble",
+)
 
 // openSQLite returns a pool of n connections to the file at path, which must
 // exist: SQLite never makes it. All n are opened now and kept, so that none of

@@ -53,6 +53,7 @@ func arrival(n int) postern.Upload {
 			Expires:  noon.Add(10 * time.Minute),
 		},
 		State: postern.Stored, Size: 12345, ETag: `"9b2cf535f27731c974343645a3985328"`, StoredAt: noon.Add(time.Duration(n) * time.Millisecond),
+		Trail: postern.Trail{RequestID: "request-1", Parent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
 	}
 }
 

@@ -285,7 +285,7 @@ func FuzzHeard(f *testing.F) {
 }
 
 // newest is the version of the schema after all migrations.
-const newest = 4
+const newest = 6
 
 // Ten copies that start at once on an empty database all start, and one of them
 // migrates. So do ten that find a schema older than theirs.
@@ -378,6 +378,8 @@ func TestPlansUseTheirIndexes(t *testing.T) {
 	for query, index := range map[string]string{
 		selectUpload: "uploads_pkey", selectUploads: "uploads_of", selectUploadsIn: "uploads_in", selectBacklog: "uploads_due", claimJobs: "uploads_due",
 		forgetUploads: "uploads_past", removeUpload: "uploads_pkey", settleJob: "uploads_pkey", extendJob: "uploads_pkey", retryJob: "uploads_pkey", releaseJob: "uploads_pkey",
+		selectRecent[""]: "uploads_pkey", selectRecent[postern.Ready]: "uploads_pkey", selectRecent[postern.Rejected]: "uploads_in_trouble", selectRecent[postern.Failed]: "uploads_in_trouble",
+		checkAgain: "uploads_in_trouble",
 	} {
 		n++
 		name := fmt.Sprintf("plan%d", n)

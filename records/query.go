@@ -39,8 +39,31 @@ func (r *Records) Uploads(ctx context.Context, q postern.Query) ([]postern.Uploa
 	if q.State != "" {
 		query, args = selectUploadsIn, append(args, string(q.State))
 	}
-	var list []postern.Upload
-	err := r.read(ctx, func(rs rows) error {
+	return r.list(ctx, query, args...)
+}
+
+// Backlog returns how many jobs are due or running, and since when the oldest
+// of them has been due; the zero time when there are none.
+func (r *Records) Backlog(ctx context.Context) (n int, oldest time.Time, err error) {
+	var since int64
+	err = r.read(ctx, one(&n, &since), selectBacklog, r.clock())
+	if err != nil || n == 0 {
+		return 0, time.Time{}, err
+	}
+	return n, instant(since), nil
+}
+
+const selectAfter = `SELECT ` + columns + ` FROM uploads WHERE id > $1 ORDER BY id LIMIT $2`
+
+// Scan returns up to limit uploads of everybody, removed ones too, whose ids
+// sort after the one given, in the order of ids. Fewer than limit mean the end.
+func (r *Records) Scan(ctx context.Context, after postern.ID, limit int) ([]postern.Upload, error) {
+	return r.list(ctx, selectAfter, string(after), limit)
+}
+
+// list runs a query for columns.
+func (r *Records) list(ctx context.Context, query string, args ...any) (list []postern.Upload, err error) {
+	err = r.read(ctx, func(rs rows) error {
 		list = nil
 		for rs.Next() {
 			var w row
@@ -59,38 +82,4 @@ func (r *Records) Uploads(ctx context.Context, q postern.Query) ([]postern.Uploa
 		return nil, err
 	}
 	return list, nil
-}
-
-// Backlog returns how many jobs are due or running, and since when the oldest
-// of them has been due; the zero time when there are none.
-func (r *Records) Backlog(ctx context.Context) (n int, oldest time.Time, err error) {
-	var since int64
-	err = r.read(ctx, one(&n, &since), selectBacklog, r.clock())
-	if err != nil || n == 0 {
-		return 0, time.Time{}, err
-	}
-	return n, instant(since), nil
-}
-
-const selectAfter = `SELECT ` + columns + ` FROM uploads WHERE id > $1 ORDER BY id LIMIT $2`
-
-// Scan returns up to limit uploads of everybody, removed ones too, whose ids
-// sort after the one given, in the order of ids. Fewer than limit mean the end.
-func (r *Records) Scan(ctx context.Context, after postern.ID, limit int) (list []postern.Upload, err error) {
-	err = r.read(ctx, func(rs rows) error {
-		list = nil
-		for rs.Next() {
-			var w row
-			if err := rs.Scan(w.into()...); err != nil {
-				return err
-			}
-			u, err := w.decode()
-			if err != nil {
-				return err
-			}
-			list = append(list, u)
-		}
-		return rs.Err()
-	}, selectAfter, string(after), limit)
-	return list, err
 }

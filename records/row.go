@@ -16,7 +16,7 @@ import (
 
 // columns are those of an upload; job columns are named where they are used.
 const columns = `id, principal, preset, filename, type, min_bytes, max_bytes, sha256, metadata, expires_at,
-	state, size, etag, image, problem, stored_at, settled_at`
+	state, size, etag, image, problem, stored_at, settled_at, request_id, trace_parent`
 
 // row is an upload as its columns hold it.
 type row struct {
@@ -30,13 +30,14 @@ type row struct {
 	image, problem                             sql.NullString
 	storedAt                                   int64
 	settledAt                                  sql.NullInt64
+	requestID, parent                          string
 }
 
 // into returns where Scan puts columns, followed by more.
 func (w *row) into(more ...any) []any {
 	return append([]any{
 		&w.id, &w.principal, &w.preset, &w.filename, &w.mediaType, &w.minBytes, &w.maxBytes, &w.sha256, &w.metadata, &w.expiresAt,
-		&w.state, &w.size, &w.etag, &w.image, &w.problem, &w.storedAt, &w.settledAt,
+		&w.state, &w.size, &w.etag, &w.image, &w.problem, &w.storedAt, &w.settledAt, &w.requestID, &w.parent,
 	}, more...)
 }
 
@@ -44,7 +45,7 @@ func (w *row) into(more ...any) []any {
 func (w *row) values() []any {
 	return []any{
 		w.id, w.principal, w.preset, w.filename, w.mediaType, w.minBytes, w.maxBytes, w.sha256, w.metadata, w.expiresAt,
-		w.state, w.size, w.etag, w.image, w.problem, w.storedAt, w.settledAt,
+		w.state, w.size, w.etag, w.image, w.problem, w.storedAt, w.settledAt, w.requestID, w.parent,
 	}
 }
 
@@ -54,6 +55,7 @@ func encode(u *postern.Upload) (row, error) {
 		id: string(u.ID), principal: u.Principal, preset: u.Preset, filename: u.Filename, mediaType: u.Type,
 		minBytes: u.MinBytes, maxBytes: u.MaxBytes, sha256: hex.EncodeToString(u.SHA256), expiresAt: u.Expires.UnixMilli(),
 		state: string(u.State), size: u.Size, etag: u.ETag, storedAt: u.StoredAt.UnixMilli(),
+		requestID: u.Trail.RequestID, parent: u.Trail.Parent,
 	}
 	var err error
 	if w.metadata, err = encodeMetadata(u.Metadata); err != nil {
@@ -80,6 +82,7 @@ func (w *row) decode() (postern.Upload, error) {
 			MinBytes: w.minBytes, MaxBytes: w.maxBytes, Expires: instant(w.expiresAt),
 		},
 		State: postern.State(w.state), Size: w.size, ETag: w.etag, StoredAt: instant(w.storedAt),
+		Trail: postern.Trail{RequestID: w.requestID, Parent: w.parent},
 	}
 	var err error
 	if w.sha256 != "" {

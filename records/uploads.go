@@ -13,7 +13,7 @@ const selectUpload = `SELECT ` + columns + ` FROM uploads WHERE id = $1`
 
 var (
 	insertUpload = `INSERT INTO uploads (` + columns + `, next_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, ` + now("$18") + `)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, ` + now("$20") + `)
 		ON CONFLICT (id) DO NOTHING`
 
 	// The principal is checked, not looked for: PostgreSQL would take the index
@@ -82,7 +82,7 @@ func (r *Records) Upload(ctx context.Context, id postern.ID) (u postern.Upload, 
 // return. ErrNotFound when the id is unknown, belongs to another principal or
 // was removed before.
 func (r *Records) Remove(ctx context.Context, principal string, id postern.ID) error {
-	events, err := r.event(&postern.Upload{Ticket: postern.Ticket{ID: id, Principal: principal}, State: postern.Removed, SettledAt: r.now()})
+	events, err := r.event(&postern.Upload{Ticket: postern.Ticket{ID: id, Principal: principal}, State: postern.Removed, SettledAt: r.now(), Trail: postern.TrailOf(ctx)})
 	if err != nil {
 		return err
 	}

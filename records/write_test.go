@@ -206,6 +206,9 @@ func frames(t *testing.T, r *Records) int {
 func TestQueriesUseTheirIndexes(t *testing.T) {
 	r, _ := openNew(t)
 	db := elsewhere(t, lite(r).path)
+	if plan := explain(t, db, selectRecent[postern.Stored]); !strings.Contains(plan, "uploads_due") { // and sorts what waits
+		t.Errorf("those that wait: %s", plan)
+	}
 	for query, index := range map[string]string{
 		selectUpload:    "sqlite_autoindex_uploads_1",
 		selectUploads:   "uploads_of",
@@ -213,6 +216,11 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 		selectBacklog:   "uploads_due",
 		claimJobs:       "uploads_due",
 		forgetUploads:   "uploads_past",
+
+		selectRecent[""]:               "sqlite_autoindex_uploads_1",
+		selectRecent[postern.Ready]:    "sqlite_autoindex_uploads_1",
+		selectRecent[postern.Rejected]: "uploads_in_trouble",
+		selectRecent[postern.Failed]:   "uploads_in_trouble",
 	} {
 		plan := explain(t, db, query)
 		if !strings.Contains(plan, index) || strings.Contains(plan, "TEMP B-TREE") || strings.Contains(plan, "SCAN uploads") {

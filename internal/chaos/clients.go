@@ -229,7 +229,7 @@ func (c *crowd) live(ctx context.Context, r *rand.Rand, u *one) error {
 	if u.kind == doubled {
 		var five sync.WaitGroup
 		for range 5 {
-			own := rand.New(rand.NewPCG(r.Uint64(), 5)) //nolint:gosec // to be repeated
+			own := rand.New(rand.NewPCG(r.Uint64(), 5))                                                 //nolint:gosec // to be repeated
 			five.Go(func() { c.api(ctx, own, http.MethodPost, "/uploads/"+u.id+"/complete", in, nil) }) //nolint:errcheck // one more follows
 		}
 		five.Wait()
@@ -243,7 +243,7 @@ func (c *crowd) live(ctx context.Context, r *rand.Rand, u *one) error {
 	}
 	u.wait = time.Since(began)
 	if u.kind == replayed {
-		return c.send(ctx, r, u, up.Grant, c.other)
+		return c.send(ctx, r, u, up.Grant, append(bytes.Clone(c.other), make([]byte, len(file)-len(c.other))...))
 	}
 	return nil
 }
@@ -254,7 +254,6 @@ func (c *crowd) send(ctx context.Context, r *rand.Rand, u *one, grant *posternte
 	g := &posterntest.Gate{HTTP: c.h.http}
 	return c.tries(ctx, r, func() error {
 		given := *grant
-		given.URL = c.line(given.URL)
 		given.Parts = append([]posterntest.SignedPart(nil), grant.Parts...)
 		status, body, err := g.Send(ctx, &given, file)
 		switch {
@@ -271,9 +270,6 @@ func (c *crowd) send(ctx context.Context, r *rand.Rand, u *one, grant *posternte
 		return fmt.Errorf("status %d", status)
 	})
 }
-
-// line is where a browser reaches the bucket: as it was signed.
-func (c *crowd) line(url string) string { return url }
 
 // lie says that something has arrived that has not.
 func (c *crowd) lie(ctx context.Context, r *rand.Rand, u *one) error {

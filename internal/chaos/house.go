@@ -41,6 +41,7 @@ type house struct {
 	database string     // likewise
 	http     *http.Client
 	stop     sync.Once
+	restart  sync.Mutex // of PostgreSQL
 }
 
 // process is a program that is killed and started again.
@@ -51,6 +52,7 @@ type process struct {
 	log     string
 	ready   func(ctx context.Context) bool
 
+	down   sync.Mutex // somebody has killed it, and starts it again
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -93,6 +95,15 @@ func (p *process) kill() {
 	}
 	cmd.Process.Kill() //nolint:errcheck // it may be gone
 	<-exited
+}
+
+// crash kills it, and starts it again after the wait.
+func (p *process) crash(wait func()) {
+	p.down.Lock()
+	defer p.down.Unlock()
+	p.kill()
+	wait()
+	p.start() //nolint:errcheck // the end finds out
 }
 
 // awake waits until it answers.
@@ -308,5 +319,5 @@ func (h *house) close() error {
 
 // newSecret is a webhook's.
 func newSecret() string {
-	return "whsec_" + base64.StdEncoding.EncodeToString([]byte(rand.Text()+rand.Text())[:32])
+	return "whsec_" + base64.StdEncoding.EncodeToString([]byte(rand.Text() + rand.Text())[:32])
 }

@@ -7,8 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"time"
 )
+
+// monkeys is how many kinds of trouble there are at a time, at most.
+const monkeys = 2
 
 // prank is one kind of trouble: it begins, lasts, and ends.
 type prank struct {
@@ -24,20 +28,27 @@ func (h *house) monkey(ctx context.Context, o options) map[string]int {
 		<-ctx.Done()
 		return did
 	}
-	r := rand.New(rand.NewPCG(o.seed, 1)) //nolint:gosec // to be repeated
-	pranks := h.pranks()
-	for n := 0; ; n++ {
-		if !lasts(ctx, time.Second+time.Duration(r.IntN(4000))*time.Millisecond) {
-			break
-		}
-		p := pranks[n%len(pranks)] // each comes, in turns
-		if n >= len(pranks) {
-			p = pranks[r.IntN(len(pranks))]
-		}
-		did[p.name]++
-		p.run(ctx, r)
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for i := range monkeys {
+		r := rand.New(rand.NewPCG(o.seed, uint64(i))) //nolint:gosec // to be repeated
+		pranks := h.pranks()
+		r.Shuffle(len(pranks), func(i, j int) { pranks[i], pranks[j] = pranks[j], pranks[i] })
+		all.Go(func() {
+			for n := 0; lasts(ctx, between(r, 500*time.Millisecond, 4*time.Second)); n++ {
+				p := pranks[n%len(pranks)] // each comes, in turns
+				if n >= len(pranks) {
+					p = pranks[r.IntN(len(pranks))]
+				}
+				mu.Lock()
+				did[p.name]++
+				mu.Unlock()
+				p.run(ctx, r)
+			}
+		})
 	}
-	h.heal()
+	all.Wait()
+	h.heal(ctx)
 	return did
 }
 
@@ -61,22 +72,17 @@ func (h *house) pranks() []prank {
 	for1to4 := func(r *rand.Rand) time.Duration { return between(r, time.Second, 4*time.Second) }
 	list := []prank{
 		{"a copy killed (-9)", func(ctx context.Context, r *rand.Rand) {
-			p := h.copies[r.IntN(copies)]
-			p.kill()
-			lasts(ctx, between(r, 100*time.Millisecond, 2*time.Second))
-			p.start() //nolint:errcheck // the end finds out
+			h.copies[r.IntN(copies)].crash(func() { lasts(ctx, between(r, 100*time.Millisecond, 2*time.Second)) })
 		}},
 		{"all copies killed (-9)", func(ctx context.Context, r *rand.Rand) {
-			for _, p := range h.copies {
-				p.kill()
-			}
-			lasts(ctx, between(r, 100*time.Millisecond, time.Second))
-			for _, p := range h.copies {
-				p.start() //nolint:errcheck // the end finds out
-			}
+			h.copies[0].crash(func() {
+				h.copies[1].crash(func() {
+					h.copies[2].crash(func() { lasts(ctx, between(r, 100*time.Millisecond, time.Second)) })
+				})
+			})
 		}},
-		{"PostgreSQL killed and started", func(context.Context, *rand.Rand) { h.postgres("immediate") }},
-		{"PostgreSQL restarted", func(context.Context, *rand.Rand) { h.postgres("fast") }},
+		{"PostgreSQL killed and started", func(ctx context.Context, _ *rand.Rand) { h.postgres(ctx, "immediate") }},
+		{"PostgreSQL restarted", func(ctx context.Context, _ *rand.Rand) { h.postgres(ctx, "fast") }},
 		{"line to PostgreSQL cut", func(_ context.Context, r *rand.Rand) { h.toRecord[r.IntN(copies)].Cut() }},
 		{"line to PostgreSQL silent", func(ctx context.Context, r *rand.Rand) {
 			p := h.toRecord[r.IntN(copies)]
@@ -111,46 +117,45 @@ func (h *house) pranks() []prank {
 	if len(h.disks) > 0 {
 		list = append(list,
 			prank{"a disk of the cluster killed (-9)", func(ctx context.Context, r *rand.Rand) {
-				p := h.disks[r.IntN(len(h.disks))]
-				p.kill()
-				lasts(ctx, between(r, 2*time.Second, 6*time.Second))
-				p.start() //nolint:errcheck // the end finds out
+				h.disks[r.IntN(len(h.disks))].crash(func() { lasts(ctx, between(r, 2*time.Second, 6*time.Second)) })
 			}},
 			prank{"the cluster full", func(ctx context.Context, r *rand.Rand) {
-				h.ceph("osd", "set", "full")
+				h.ceph(ctx, "osd", "set", "full")
 				lasts(ctx, for1to4(r))
-				h.ceph("osd", "unset", "full")
+				h.ceph(ctx, "osd", "unset", "full")
 			}})
 	}
 	return list
 }
 
 // heal ends all trouble.
-func (h *house) heal() {
+func (h *house) heal(ctx context.Context) {
 	for _, p := range append(append(h.toRecord[:], h.toCopy[:]...), h.toBucket) {
 		p.Heal()
 	}
 	h.hooks.fail.Store(false)
 	if len(h.disks) > 0 {
-		h.ceph("osd", "unset", "full")
+		h.ceph(ctx, "osd", "unset", "full")
 	}
 }
 
 // ceph gives a command to the cluster; the end finds out whether it was heard.
-func (h *house) ceph(args ...string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+func (h *house) ceph(ctx context.Context, args ...string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	exec.CommandContext(ctx, "ceph", append([]string{"-c", filepath.Join(os.Getenv("CHAOS_CEPH"), "ceph.conf")}, args...)...).Run() //nolint:errcheck,gosec // as said
 }
 
 // postgres restarts the server: "immediate" is a crash, "fast" cuts sessions off.
-func (h *house) postgres(mode string) {
+func (h *house) postgres(ctx context.Context, mode string) {
+	h.restart.Lock()
+	defer h.restart.Unlock()
 	data := os.Getenv("POSTERN_POSTGRES_DATA")
 	command := []string{filepath.Join(os.Getenv("POSTERN_POSTGRES_BIN"), "pg_ctl"), "-D", data, "-m", mode, "-l", filepath.Join(data, "chaos.log"), "-w", "restart"}
 	if os.Getuid() == 0 {
 		command = append([]string{"runuser", "-u", "postgres", "--"}, command...)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // .ci/postgres names it
 	cmd.Dir = filepath.Dir(data)

@@ -425,6 +425,6 @@ func (v *verdict) print(out io.Writer, c *crowd, trouble map[string]int, took ti
 		fmt.Fprintln(out, "WRONG:", p)
 	}
 	if len(v.problems) == 0 {
-		fmt.Fprintln(out, "all of it is as it must be")
+		fmt.Fprintln(out, "every upload that was acknowledged is settled once and told, nothing of a liar is served, nothing is left behind")
 	}
 }

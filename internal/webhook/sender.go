@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -198,6 +199,7 @@ func (s *Sender) serve(ctx context.Context, url string) {
 
 // tell makes one try, and notes what came of it.
 func (s *Sender) tell(ctx context.Context, url, name string, d postern.Delivery) {
+	ctx = postern.WithTrail(ctx, postern.Trail{RequestID: requestOf(d.Body)})
 	pause, err := s.Send(ctx, url, d.Event, d.Body)
 	line := []any{"endpoint", name, "event", d.Event, "upload", string(d.Upload), "attempt", d.Attempts}
 	switch {
@@ -221,6 +223,19 @@ func (s *Sender) tell(ctx context.Context, url, name string, d postern.Delivery)
 	if err != nil { // it is told once more, which receivers expect
 		s.log.WarnContext(ctx, "what came of an event was not noted", append(line, "error", err)...)
 	}
+}
+
+// requestOf is the request of which the event came, for the log.
+func requestOf(body []byte) string {
+	var e struct {
+		Data struct {
+			RequestID string `json:"request_id"`
+		}
+	}
+	if json.Unmarshal(body, &e) != nil {
+		return ""
+	}
+	return e.Data.RequestID
 }
 
 // Send makes one request, and returns how long the endpoint wants to be left

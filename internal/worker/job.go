@@ -22,6 +22,7 @@ type job struct {
 
 // do works on one claim and brings it to an end, or says when to go on.
 func (w *Worker) do(ctx context.Context, t task) *waiting {
+	ctx = postern.WithTrail(ctx, t.claim.Upload.Trail)
 	during, l := w.hold(ctx, t.claim, t.until)
 	defer l.free()
 	j := &job{w: w, claim: t.claim, upload: t.claim.Upload}
