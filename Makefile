@@ -1,5 +1,5 @@
 # Each target is one command, and CI calls the same ones.
-.PHONY: run build test clients compat oracle lint fuzz bench bench-sign bench-peers bench-bucket bench-load bench-web web licences sbom
+.PHONY: run build test clients compat oracle lint fuzz bench bench-sign bench-peers bench-bucket bench-load bench-web chaos web licences sbom
 
 run: ## the gate on this machine, with nothing to configure
 	go run ./cmd/postern serve
@@ -40,6 +40,9 @@ bench-bucket: build ## the bucket beside versitygw and MinIO, which the first ru
 bench-load: build ## what copies bear: grants with quotas, on SQLite and PostgreSQL, 1 000 listeners, memory over SOAK (1m)
 	cd bench && go build -trimpath -o ../bin/load ./load
 	bash .ci/postgres bin/load -postern bin/postern -rounds $(or $(ROUNDS),5) -soak $(or $(SOAK),1m) $(if $(ONLY),-only $(ONLY))
+
+chaos: ## 10 000 uploads through three copies, PostgreSQL and Ceph on three disks, while all of it is killed, cut off and filled (30 min)
+	bash .ci/chaos $(if $(FOR),-for $(FOR))
 
 bench-web: build ## the element beside Uppy Dashboard and a bare XMLHttpRequest, in real Chromium
 	bash .ci/bench-web $(or $(ROUNDS),3)

@@ -31,7 +31,13 @@ const (
 // idText keeps the order of the bytes, since its alphabet is in ASCII order.
 var idText = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
 
-// grantedAt returns the time in the id, which must be well formed.
+// Granted is when the id was made; ok is false for what is no id.
+func (id ID) Granted() (t time.Time, ok bool) {
+	t, _, ok = id.times()
+	return t, ok
+}
+
+// times are those of the grant; ok is false for what is no id.
 func (id ID) times() (granted, expires time.Time, ok bool) {
 	b, ok := id.raw()
 	if !ok {

@@ -97,7 +97,7 @@ func (p *program) run(ctx context.Context, c programConfig, page, admin net.List
 	defer stop()
 	m := newMetrics(p)
 	servers := map[net.Listener]*http.Server{
-		admin: listen.NewServer(adminHandler(m.handler(), p.ready(c.log), loopbackAddress(c.adminListen)), c.log),
+		admin: listen.NewServer(adminHandler(m.handler(), p.ready(c.log), p.adminPage(c), loopbackAddress(c.adminListen)), c.log),
 	}
 	if page != nil {
 		front := &edge{next: p.handler, observe: m.observe, stopping: stopping.Done()}
@@ -158,6 +158,9 @@ func greet(w io.Writer, s *settings, c programConfig, admin net.Addr) {
 		fmt.Fprint(w, "  records  in PostgreSQL\n")
 	} else {
 		fmt.Fprintf(w, "  records  %s\n", show(filepath.Join(s.data, folder.RecordsFile)))
+	}
+	if loopbackAddress(s.adminListen) {
+		fmt.Fprintf(w, "  admin    http://%s\n", admin)
 	}
 	fmt.Fprintf(w, "  metrics  http://%s/metrics\n", admin)
 	switch {

@@ -117,7 +117,7 @@ func TestAdmin_ProfilesOnLoopbackOnly(t *testing.T) {
 	for loopback, want := range map[bool]int{true: 200, false: 404} {
 		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/debug/pprof/cmdline", nil)
 		r.Host = "127.0.0.1:8081"
-		adminHandler(nothing, nothing, loopback).ServeHTTP(w, r)
+		adminHandler(nothing, nothing, nothing, loopback).ServeHTTP(w, r)
 		if w.Code != want {
 			t.Errorf("loopback %v: %d, want %d", loopback, w.Code, want)
 		}

@@ -3,7 +3,7 @@
 // clients of whom some lie; then it counts.
 //
 //	make chaos                        10 000 uploads
-//	.ci/chaos -uploads 1000 -for 3m   a cut of it
+//	.ci/chaos -for 3m                 a cut of it
 //
 // It must hold at the end: every upload that the bucket acknowledged is ready or
 // rejected, as its kind demands, exactly once; nothing of a liar is served; each
@@ -39,7 +39,7 @@ func main() {
 	flag.IntVar(&o.uploads, "uploads", 10_000, "how many")
 	flag.DurationVar(&o.limit, "for", time.Hour, "begin no upload after so long")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of all that is random")
-	flag.IntVar(&o.clients, "clients", 24, "at a time")
+	flag.IntVar(&o.clients, "clients", 64, "at a time")
 	flag.BoolVar(&o.calm, "calm", false, "break nothing: is the harness itself in order?")
 	flag.StringVar(&o.keep, "logs", "", "keep the copies' logs in this folder")
 	flag.Parse()
