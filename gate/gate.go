@@ -84,8 +84,21 @@ type Config struct {
 	// Children lets pictures be opened in child processes, as many as Workers;
 	// default: they are opened in this one. It is what [Hook] returned.
 	Children Children
+	// Tracer is told what is done, and for how long. Nil: nobody is.
+	Tracer Tracer
 	// Logger gets what happens, and never a secret. Nil: nothing is logged.
 	Logger *slog.Logger
+}
+
+// Tracer measures parts of the work, for tools that show where time goes. Its
+// methods must be safe for concurrent use. What an upload came of is in its
+// Trail, which leads from the request to the job.
+type Tracer interface {
+	// Job is called before an attempt at an upload, and what it returns after it,
+	// with the state the upload has then, or how the attempt ended without one.
+	Job(ctx context.Context, c postern.Claim) (context.Context, func(outcome string))
+	// Bucket returns b, watched.
+	Bucket(b postern.Bucket) postern.Bucket
 }
 
 // Role is the share of the work that a gate does, where several have one bucket
@@ -164,8 +177,13 @@ func Open(ctx context.Context, c Config) (g *Gate, err error) {
 		c.Logger.WarnContext(ctx, "files go by form only: the key that signs uploads can also read, and this server may obey headers that are not signed; give uploads a signing key of their own",
 			slog.String("provider", c.Provider.Name))
 	}
+	var bucket postern.Bucket = g.Bucket
+	var around func(context.Context, postern.Claim) (context.Context, func(string))
+	if c.Tracer != nil {
+		bucket, around = c.Tracer.Bucket(bucket), c.Tracer.Job
+	}
 	g.Service, err = postern.New(postern.Config{
-		Presets: c.Presets, Secrets: c.Secrets, Bucket: g.Bucket, Records: g.Records, Logger: c.Logger,
+		Presets: c.Presets, Secrets: c.Secrets, Bucket: bucket, Records: g.Records, Logger: c.Logger,
 		Target: target,
 	})
 	if err != nil {
@@ -179,8 +197,8 @@ func Open(ctx context.Context, c Config) (g *Gate, err error) {
 		return g, err
 	}
 	g.Worker, err = worker.New(worker.Config{
-		Service: g.Service, Bucket: g.Bucket, Queue: g.Records, Engine: g.engine,
-		Concurrency: c.Workers, Logger: c.Logger,
+		Service: g.Service, Bucket: bucket, Queue: g.Records, Engine: g.engine,
+		Concurrency: c.Workers, Around: around, Logger: c.Logger,
 	})
 	if err != nil {
 		return g, fmt.Errorf("start worker: %w", err)

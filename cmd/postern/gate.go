@@ -11,6 +11,7 @@ import (
 	"postern.example/postern"
 	"postern.example/postern/gate"
 	"postern.example/postern/internal/listen"
+	"postern.example/postern/internal/trace"
 	"postern.example/postern/records"
 	"postern.example/postern/s3"
 	"postern.example/postern/sigv4"
@@ -22,6 +23,7 @@ type program struct {
 	*gate.Gate
 	handler http.Handler // the API and the page
 	drain   draining
+	tracer  *trace.Tracer // nil: nobody hears how long things took
 }
 
 // programConfig is what the parts need beyond the settings.
@@ -55,7 +57,12 @@ func openProgram(ctx context.Context, c programConfig) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	p := &program{}
+	if p.tracer, err = c.tracer(ctx, c.log); err != nil {
+		return nil, err
+	}
 	conf := gate.Config{
+		Tracer:   p.tellTraces(),
 		Webhooks: hooks,
 		Auth:     kinds, Role: gate.Role(c.role), NoMigrate: c.noMigrate,
 		Dir: c.data, Taken: true, Database: database, Presets: c.presets, Secrets: secrets, BucketURL: c.bucketURL, BucketListener: c.bucketListener,
@@ -67,11 +74,9 @@ func openProgram(ctx context.Context, c programConfig) (*program, error) {
 			return nil, err
 		}
 	}
-	g, err := gate.Open(ctx, conf)
-	if err != nil {
+	if p.Gate, err = gate.Open(ctx, conf); err != nil {
 		return nil, err
 	}
-	p := &program{Gate: g}
 	if c.asked() {
 		p.openHandler(c)
 	}
@@ -151,7 +156,7 @@ func (p *program) openHandler(c programConfig) {
 		mux.Handle("GET "+doctorPath, listen.Logged(doctor, c.log, slog.LevelInfo))
 	}
 	for _, pattern := range p.Patterns() {
-		mux.Handle(pattern, p.Gate)
+		mux.Handle(pattern, p.traced(p.Gate))
 	}
 	mux.Handle("/", listen.Logged(onlyFor(c.hosts(), page), c.log, slog.LevelInfo))
 	mux.Handle("GET /healthz", listen.Logged(http.HandlerFunc(alive), c.log, slog.LevelDebug))

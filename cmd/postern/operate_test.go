@@ -174,7 +174,8 @@ func TestOperate_MetricsAreThere(t *testing.T) {
 func anchors(page string) map[string]bool {
 	there := map[string]bool{"": true}
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
-		there[strings.ReplaceAll(strings.ToLower(m[1]), " ", "-")] = true
+		plain := regexp.MustCompile(`[^\pL\pN _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		there[strings.ReplaceAll(plain, " ", "-")] = true
 	}
 	return there
 }

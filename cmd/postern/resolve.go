@@ -139,6 +139,9 @@ func (s *settings) validate() error {
 	if err := s.validateCopies(); err != nil {
 		return err
 	}
+	if err := s.validateTraces(); err != nil {
+		return err
+	}
 	if err := s.validateWebhooks(); err != nil {
 		return err
 	}

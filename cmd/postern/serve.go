@@ -139,7 +139,9 @@ func (p *program) run(ctx context.Context, c programConfig, page, admin net.List
 		}
 	}
 	<-worked
-	return errors.Join(failure, p.Close(context.WithoutCancel(ctx)))
+	err := errors.Join(failure, p.Close(context.WithoutCancel(ctx)))
+	p.closeTracer(context.WithoutCancel(ctx), c.log)
+	return err
 }
 
 // greet tells the person who started us where things are.

@@ -55,6 +55,7 @@ type settings struct {
 	database, databaseFile string
 	role, drain            string
 	webhooks               webhookAnswers
+	traces                 traceAnswers
 	noMigrate              bool
 
 	presets []postern.Preset // from the file only
@@ -99,7 +100,7 @@ const inChildren = "child"
 // table lists every setting once: flags, variables, the file's keys, help,
 // "postern config" and the checks are all derived from it.
 func table() []setting {
-	return slices.Concat(mainSettings(), proxySettings(), authSettings(), copySettings(), webhookSettings())
+	return slices.Concat(mainSettings(), proxySettings(), authSettings(), copySettings(), webhookSettings(), traceSettings())
 }
 
 func mainSettings() []setting {
@@ -126,7 +127,7 @@ func mainSettings() []setting {
 		},
 		{
 			name: "admin-listen", env: []string{"POSTERN_ADMIN_LISTEN"}, initial: "127.0.0.1:8081", category: listening,
-			usage: "`address` of /metrics, /healthz, /readyz and, on loopback, /debug/pprof", check: isAddress,
+			usage: "`address` of /metrics, /healthz, /readyz and, for people at this machine, of the operator's page and /debug/pprof", check: isAddress,
 			into: func(s *settings) any { return &s.adminListen },
 		},
 		{

@@ -67,6 +67,8 @@ var reviewed = map[string]string{
 	"4194f8e7119be72babd499db4f6f1f7547e36e8a7bffcb2b9c8df241b8f1576a": "BSD-3-Clause AND MIT AND blessing",
 	// SQLite is in the public domain; SPDX calls that its blessing.
 	"8438c9c89b849131ead81d5435cb97fcf052df5b0b286dda8a2d4c29e6cb3fd0": "blessing",
+	// go.opentelemetry.io: Apache-2.0, and Go's licence for what is from there.
+	"1ae07514be1d7bb33f0698f8d91fb51b8b9fe1463157ec1c72081a49b9bc6f40": "Apache-2.0 AND BSD-3-Clause",
 	// modernc.org/memory: where the picture in its README is from. Not linked.
 	"5ae5bee3072a841376451b48d8cfcec7188e10543926d5870828d36c8a750dc5": notLinked,
 }

@@ -18,14 +18,17 @@ type job struct {
 	until  time.Time      // when the lease ends, by this process's clock
 	upload postern.Upload // becomes what is to be settled
 	wrote  []string       // keys of the variants that were, or may have been, written
+
+	outcome string // how the attempt ended, for traces
 }
 
 // do works on one claim and brings it to an end, or says when to go on.
 func (w *Worker) do(ctx context.Context, t task) *waiting {
-	ctx = postern.WithTrail(ctx, t.claim.Upload.Trail)
+	ctx, ended := w.around(postern.WithTrail(ctx, t.claim.Upload.Trail), t.claim)
 	during, l := w.hold(ctx, t.claim, t.until)
 	defer l.free()
-	j := &job{w: w, claim: t.claim, upload: t.claim.Upload}
+	j := &job{w: w, claim: t.claim, upload: t.claim.Upload, outcome: "cut off"}
+	defer func() { ended(j.outcome) }()
 	f := j.attempt(during)
 	j.claim, j.until = l.stop()
 	switch {
@@ -82,9 +85,11 @@ func (j *job) conclude(ctx context.Context, f *fault) *waiting {
 		j.drop(ctx)
 		return nil
 	case err != nil: // the lease runs out, and the job is done again
+		j.outcome = "not settled"
 		w.log.WarnContext(ctx, "upload was not settled", "upload", u.ID, "state", u.State, "error", err)
 		return nil
 	}
+	j.outcome = string(u.State)
 	w.service.Settled(u)
 	w.stats.settled.Add(1)
 	j.report(ctx, f)
@@ -152,6 +157,7 @@ func (j *job) retry(ctx context.Context, f *fault) {
 	if ctx.Err() != nil {
 		return // cut off: the shift gives the lease back
 	}
+	j.outcome = "tried again"
 	pause := j.w.backoff(j.claim.Attempts)
 	j.w.stats.retries.Add(1)
 	j.w.log.WarnContext(ctx, "attempt failed", "upload", j.upload.ID, "attempt", j.claim.Attempts, "pause", pause, "error", f.cause)
@@ -168,6 +174,7 @@ func (j *job) postpone(ctx context.Context, f *fault) *waiting {
 	if ctx.Err() != nil {
 		return nil // cut off: the shift gives the lease back
 	}
+	j.outcome = "postponed"
 	since := j.upload.StoredAt
 	if j.upload.State == postern.Removed {
 		since = j.upload.SettledAt
@@ -199,6 +206,7 @@ func (j *job) keep(ctx context.Context, pause time.Duration) *waiting {
 // worker has it, and writes the same keys; or it was removed, and what was
 // written here might have come after the removal's own deletions.
 func (j *job) drop(ctx context.Context) {
+	j.outcome = "lease lost"
 	j.w.stats.lost.Add(1)
 	j.w.log.DebugContext(ctx, "lease lost", "upload", j.upload.ID)
 	if len(j.wrote) == 0 {

@@ -56,6 +56,7 @@ func (j *job) removed(ctx context.Context, f *fault, again bool) *waiting {
 		return j.postpone(ctx, f)
 	}
 	if j.upload.Image == nil && !again {
+		j.outcome = "looked at again later"
 		n := j.keep(ctx, 2*j.w.lease)
 		if n != nil {
 			n.again = true
@@ -63,8 +64,10 @@ func (j *job) removed(ctx context.Context, f *fault, again bool) *waiting {
 		return n
 	}
 	err := j.settle(ctx)
+	j.outcome = "not settled"
 	switch {
 	case err == nil:
+		j.outcome = string(postern.Removed)
 		j.w.stats.settled.Add(1)
 		j.w.log.InfoContext(ctx, "upload removed", "upload", j.upload.ID)
 	case !errors.Is(err, postern.ErrLeaseLost): // the lease runs out, and the job is done again

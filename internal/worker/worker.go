@@ -106,6 +106,10 @@ type Config struct {
 	// default 10 s.
 	Grace time.Duration
 
+	// Around is told that a job begins, and what it returns that it ended: with
+	// the upload's state, or how the attempt ended without one. For traces.
+	Around func(ctx context.Context, c postern.Claim) (context.Context, func(outcome string))
+
 	Now    func() time.Time // default time.Now
 	Logger *slog.Logger     // default: nothing is logged
 }
@@ -125,6 +129,7 @@ type Worker struct {
 	attempts    int
 	backoff     func(int) time.Duration
 	grace       time.Duration
+	around      func(context.Context, postern.Claim) (context.Context, func(string))
 	now         func() time.Time
 	log         *slog.Logger
 
@@ -160,7 +165,7 @@ func New(c Config) (*Worker, error) {
 		concurrency: or(c.Concurrency, runtime.GOMAXPROCS(0)), attempts: or(c.Attempts, defaultAttempts),
 		lease: or(c.Lease, defaultLease), poll: or(c.Poll, defaultPoll),
 		sweepEvery: or(c.SweepEvery, defaultSweepEvery), grace: or(c.Grace, defaultGrace),
-		backoff: c.Backoff, now: c.Now, log: c.Logger,
+		backoff: c.Backoff, around: c.Around, now: c.Now, log: c.Logger,
 	}
 	maxPixels := or(c.MaxPixels, defaultMaxPixels)
 	for name, ok := range map[string]bool{
@@ -173,6 +178,11 @@ func New(c Config) (*Worker, error) {
 	}
 	if w.backoff == nil {
 		w.backoff = fullJitter
+	}
+	if w.around == nil {
+		w.around = func(ctx context.Context, _ postern.Claim) (context.Context, func(string)) {
+			return ctx, func(string) {}
+		}
 	}
 	if w.now == nil {
 		w.now = time.Now
