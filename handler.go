@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"mime"
@@ -13,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // HandlerConfig says how the HTTP contract is served. Every field may be left
@@ -39,6 +39,9 @@ type HandlerConfig struct {
 	// Hosts are the host names the API answers to, without ports; a page that
 	// has its own name resolve to this machine gets nothing. Nil: any.
 	Hosts []string
+	// Heartbeat is how long a stream of events may be silent before a comment is
+	// sent, which keeps proxies from ending it; default 25 s.
+	Heartbeat time.Duration
 	// Logger gets one line for each request. Nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -50,6 +53,7 @@ type handler struct {
 	*Edge
 	images      string
 	serveImages bool
+	heartbeat   time.Duration
 	rooms       sync.Pool // of *room
 }
 
@@ -69,7 +73,8 @@ func NewHandler(s *Service, c HandlerConfig) (http.Handler, error) {
 	}
 	h := &handler{
 		Edge: edge, images: strings.TrimSuffix(c.Images, "/"), serveImages: c.ServeImages,
-		rooms: sync.Pool{New: func() any { return new(room) }},
+		heartbeat: or(c.Heartbeat, defaultHeartbeat),
+		rooms:     sync.Pool{New: func() any { return new(room) }},
 	}
 	h.HandleAs("POST /uploads", h.grant)
 	h.HandleAs("GET /uploads", h.list)
@@ -182,37 +187,6 @@ func (h *handler) limits(w http.ResponseWriter, r *http.Request, who Identity) e
 		return err
 	}
 	return encode(w, http.StatusOK, view)
-}
-
-// events answers one server-sent event for each change of state.
-func (h *handler) events(w http.ResponseWriter, r *http.Request, who Identity) error {
-	out := http.NewResponseController(w)
-	started := false
-	for u, err := range h.s.Watch(r.Context(), who.Principal, ID(r.PathValue("id"))) {
-		if err != nil {
-			if !started {
-				return err
-			}
-			return nil // removed while it was watched: the end of the stream says so
-		}
-		if !started {
-			started = true
-			w.Header().Set("Content-Type", "text/event-stream")
-			w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
-			w.WriteHeader(http.StatusOK)
-		}
-		doc, err := json.Marshal(uploadView(&u, h.base))
-		if err != nil {
-			return nil
-		}
-		if _, err := fmt.Fprintf(w, "event: state\ndata: %s\n\n", doc); err != nil {
-			return nil
-		}
-		if err := out.Flush(); err != nil {
-			return nil
-		}
-	}
-	return nil
 }
 
 // isJSON refuses what a page elsewhere may send without asking first.

@@ -1,7 +1,9 @@
 package postern_test
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"io"
 	"net/http"
@@ -298,6 +300,41 @@ func TestEvents(t *testing.T) {
 	}
 	if _, err := g.Events(t.Context(), strings.Repeat("0", 52)); err == nil {
 		t.Error("events of nothing: no error")
+	}
+}
+
+// A stream on which nothing happens says that it lives, and ends no later than
+// its listener does.
+func TestEvents_Heartbeat(t *testing.T) {
+	g := start(t, posterntest.Config{NoWorker: true, Handler: postern.HandlerConfig{Heartbeat: 5 * time.Millisecond}})
+	up := g.Upload(t, "p.jpg", "image/jpeg", photo.JPEG(photo.Options{Width: 40, Height: 30}))
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, g.URL+"/uploads/"+up.ID+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(r) // the test's own reads answers whole
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	var comments, events int
+	for lines.Scan() {
+		switch line := lines.Text(); {
+		case line == ":":
+			if comments++; comments == 3 {
+				g.Work(t) // and now something happens
+			}
+		case strings.HasPrefix(line, "data: "):
+			events++
+		case line != "" && line != "event: state":
+			t.Fatalf("%q", line)
+		}
+	}
+	if comments < 3 || events != 2 {
+		t.Errorf("%d comments, %d events, %v", comments, events, lines.Err())
 	}
 }
 
