@@ -30,11 +30,17 @@ func TestMetrics_Funnel(t *testing.T) {
 		t.Fatal(err)
 	}
 	inFolder(t)
+	if err := os.WriteFile(defaultFile, []byte("presets: [{name: photos, quota: {grants_per_minute: 2}}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := envOf(map[string]string{ // there are metrics of webhooks only where there is one
+		"POSTERN_WEBHOOK_URL": "http://127.0.0.1:1/", "POSTERN_WEBHOOK_ALLOW_PRIVATE": "true", "POSTERN_WEBHOOK_SECRET": "whsec_" + strings.Repeat("AAAA", 8),
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	var stdout, stderr lines
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"postern", "serve", "--listen", "127.0.0.1:0", "--bucket-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, strings.NewReader(""), &stdout, &stderr, noEnv, children)
+		code <- run(ctx, []string{"postern", "serve", "--listen", "127.0.0.1:0", "--bucket-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, strings.NewReader(""), &stdout, &stderr, env, children)
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -63,10 +69,21 @@ func TestMetrics_Funnel(t *testing.T) {
 	if _, err := send(page, "bad.jpg", "image/jpeg", bad); err != nil {
 		t.Fatal(err)
 	}
+	grants := 2.0
+	for again := true; again; { // the minute of the quota may end meanwhile
+		_, err := exchange(http.MethodPost, page+"/uploads", "application/json", []byte(`{"filename":"a.jpg","type":"image/jpeg"}`), http.StatusTooManyRequests)
+		again = err != nil && strings.Contains(err.Error(), "201 Created")
+		if again {
+			grants++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
 	said := scraped(t, admin)
 	sum := float64(len(good) + len(bad))
 	for pattern, want := range map[string]float64{
-		`postern_grants_total (\S+)`:                                   2,
+		`postern_grants_total (\S+)`:                                   grants,
+		`postern_quota_hits_total{limit="grants_per_minute"} (\S+)`:    1,
 		`postern_uploads_total{state="stored"} (\S+)`:                  2,
 		`postern_uploads_total{state="ready"} (\S+)`:                   1,
 		`postern_uploads_total{state="rejected"} (\S+)`:                1,
