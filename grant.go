@@ -125,7 +125,7 @@ func (s *Service) appendGrant(ctx context.Context, b []byte, d *draft, who *Iden
 	b = appendText(append(b, `{"method":"POST","url":`...), s.target.URL)
 	b = s.appendForm(append(b, `,"fields":`...), d, r.RedirectURL)
 	b = append(b, `,"file_field":"`+fileField+`"}}`...)
-	s.stats.granted.Add(1)
+	s.granted(&p.ticket, p.now)
 	return b, p.ticket.ID, nil
 }
 
@@ -194,8 +194,14 @@ func (s *Service) sign(ctx context.Context, p *permission, r *Request) (*Grant, 
 	if err != nil {
 		return nil, err
 	}
-	s.stats.granted.Add(1)
+	s.granted(&g.Ticket, p.now)
 	return g, nil
+}
+
+// granted counts a grant.
+func (s *Service) granted(t *Ticket, now time.Time) {
+	s.stats.granted.Add(1)
+	s.stats.ends.granted(t.Expires, now)
 }
 
 // signing is what a signature is made with, and how long it may live.

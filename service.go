@@ -210,6 +210,7 @@ func (s *Service) arrive(ctx context.Context, t *Ticket, o Object) (Upload, bool
 	if fresh {
 		s.stats.arrived.Add(1)
 		s.stats.bytes.Add(o.Size)
+		s.stats.ends.used(t.Expires, s.now())
 		s.Changed(t.ID)
 		s.wakeWorker()
 	}

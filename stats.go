@@ -12,6 +12,8 @@ import (
 // themselves: add them up.
 type Stats struct {
 	Granted   int64 // grants signed
+	Ended     int64 // of them those whose time is over
+	Used      int64 // uploads that arrived, of grants whose time is over; Ended less Used expired
 	Arrived   int64 // uploads noted as stored
 	Bytes     int64 // of them together
 	Ready     int64
@@ -46,6 +48,8 @@ func WaitBounds() []time.Duration { return append([]time.Duration(nil), waitBoun
 
 type counters struct {
 	granted, arrived, bytes, ready, rejected, failed, removed, replays, foreign, aborted, bodyBytes atomic.Int64
+
+	ends endings
 
 	mu       sync.Mutex
 	problems map[Code]int64
@@ -90,10 +94,11 @@ func (c *counters) settled(u *Upload) {
 // Stats returns the counters.
 func (s *Service) Stats() Stats {
 	c := &s.stats
+	ended, used := c.ends.over(s.now())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return Stats{
-		Granted: c.granted.Load(), Arrived: c.arrived.Load(), Bytes: c.bytes.Load(), Ready: c.ready.Load(), Rejected: c.rejected.Load(),
+		Granted: c.granted.Load(), Ended: ended, Used: used, Arrived: c.arrived.Load(), Bytes: c.bytes.Load(), Ready: c.ready.Load(), Rejected: c.rejected.Load(),
 		Failed: c.failed.Load(), Removed: c.removed.Load(), Replays: c.replays.Load(), Foreign: c.foreign.Load(),
 		Aborted: c.aborted.Load(), BodyBytes: c.bodyBytes.Load(), Problems: maps.Clone(c.problems), Limited: maps.Clone(c.limits), Waits: c.waits,
 	}

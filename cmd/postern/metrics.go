@@ -97,6 +97,8 @@ func (c *counts) Collect(out chan<- prometheus.Metric) {
 	}
 	s := c.p.Service.Stats()
 	count(desc("grants_total", "Grants signed."), s.Granted)
+	count(desc("grants_ended_total", "Grants of this copy whose time is over."), s.Ended)
+	count(desc("grants_used_total", "Uploads that arrived here, of grants whose time is over; over all copies, ended less used expired."), s.Used)
 	uploads := desc("uploads_total", "Uploads that reached a state.", "state")
 	count(uploads, s.Arrived, "stored")
 	count(uploads, s.Ready, "ready")

@@ -83,6 +83,8 @@ func TestMetrics_Funnel(t *testing.T) {
 	sum := float64(len(good) + len(bad))
 	for pattern, want := range map[string]float64{
 		`postern_grants_total (\S+)`:                                   grants,
+		`postern_grants_ended_total (\S+)`:                             0,
+		`postern_grants_used_total (\S+)`:                              0,
 		`postern_quota_hits_total{limit="grants_per_minute"} (\S+)`:    1,
 		`postern_uploads_total{state="stored"} (\S+)`:                  2,
 		`postern_uploads_total{state="ready"} (\S+)`:                   1,

@@ -126,6 +126,7 @@ type view struct {
 
 type funnel struct {
 	postern.Stats
+	Expired  int64
 	Since    time.Time
 	Problems []counted
 	Limits   []counted
@@ -230,7 +231,7 @@ func short(s string) string {
 
 func (p *page) funnel() *funnel {
 	s := p.Service.Stats()
-	f := &funnel{Stats: s, Since: p.began}
+	f := &funnel{Stats: s, Expired: max(s.Ended-s.Used, 0), Since: p.began}
 	for code, n := range s.Problems {
 		f.Problems = append(f.Problems, counted{string(code), n})
 	}
