@@ -204,21 +204,21 @@ func (s *Sender) tell(ctx context.Context, url, name string, d postern.Delivery)
 	line := []any{"endpoint", name, "event", d.Event, "upload", string(d.Upload), "attempt", d.Attempts}
 	switch {
 	case err == nil:
-		s.stats.delivered.Add(1)
 		s.log.DebugContext(ctx, "event told", line...)
 		err = s.queue.Delivered(ctx, d)
+		s.stats.delivered.Add(1) // whoever sees the counts finds the records so
 	case d.Attempts > len(s.pauses):
-		s.stats.givenUp.Add(1)
 		s.log.ErrorContext(ctx, "event given up; postern webhooks replay tells it again", append(line, "error", err)...)
 		err = s.queue.GiveUp(ctx, d, err.Error())
+		s.stats.givenUp.Add(1)
 	default:
-		s.stats.faults.Add(1)
 		// A tenth more or less, so that what failed together is not tried together.
 		next := s.pauses[d.Attempts-1]
 		next += time.Duration((rand.Float64() - 0.5) / 5 * float64(next)) //nolint:gosec // no secret
 		next = max(next, pause)
 		s.log.WarnContext(ctx, "event not told", append(line, "next", next.Round(time.Second).String(), "error", err)...)
 		err = s.queue.DeliverLater(ctx, d, next, err.Error())
+		s.stats.faults.Add(1)
 	}
 	if err != nil { // it is told once more, which receivers expect
 		s.log.WarnContext(ctx, "what came of an event was not noted", append(line, "error", err)...)
