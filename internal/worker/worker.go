@@ -87,7 +87,7 @@ type Config struct {
 	// default 100 000 000. A picture that alone has more waits for all of it
 	// and is opened alone.
 	MaxPixels int64
-	// Lease is how long a job is ours without a sign of life; default 60 s. It
+	// Lease is how long a job is ours without a sign of life; default 20 s. It
 	// is extended while the job runs, and is how long the jobs of a process
 	// that was killed wait for another one.
 	Lease time.Duration
@@ -141,7 +141,7 @@ type Worker struct {
 // Defaults of [Config].
 const (
 	defaultMaxPixels  = 100_000_000
-	defaultLease      = time.Minute
+	defaultLease      = 20 * time.Second
 	defaultPoll       = time.Second
 	defaultSweepEvery = time.Minute
 	defaultAttempts   = 8
