@@ -45,6 +45,18 @@ describe('going on', { skip }, () => {
     await page.getByText(/up to \d+ MB/).waitFor();
     return page;
   }
+  /** What is noted in this browser: of which file, whether its grant is known and its bytes are kept. */
+  const noted = (page) => page.evaluate(() => localStorage.postern ? new Promise((done) => {
+    const r = indexedDB.open('postern');
+    r.onsuccess = () => {
+      const t = r.result.transaction(['files', 'bytes']);
+      const [all, kept] = [t.objectStore('files').getAll(), t.objectStore('bytes').getAllKeys()];
+      t.oncomplete = () => {
+        r.result.close();
+        done(all.result.map((n) => ({ name: n.facts.name, granted: !!n.trace, kept: kept.result.includes(n.place) })));
+      };
+    };
+  }) : []);
   const state = (page, name, s) => row(page, name).and(page.locator(`[data-state=${s}]`));
   const uploads = async () => (await (await fetch(`${gate.url.replace(/\/$/, '')}/uploads?limit=200`)).json()).uploads;
   /** Resolves once the condition holds. */
@@ -67,11 +79,7 @@ describe('going on', { skip }, () => {
     const first = await visit(context, '/parts');
     await give(first, await heavy('again.png'));
     await until('two parts are there', async () => (await first.evaluate(() => document.querySelector('postern-upload').items[0]?.sent)) > 0.5);
-    const noted = () => first.evaluate(async () => new Promise((done) => {
-      const r = indexedDB.open('postern');
-      r.onsuccess = () => { const all = r.result.transaction('files').objectStore('files').getAll(); all.onsuccess = () => done(all.result.some((n) => n.trace)); };
-    }));
-    await until('it is noted', noted);
+    await until('it is noted, with its bytes', async () => (await noted(first)).some((n) => n.granted && n.kept));
     await first.close();
     bucket.slow(0);
     const second = await visit(context, '/parts');
@@ -88,10 +96,7 @@ describe('going on', { skip }, () => {
 
     await second.reload();
     await second.getByText(/up to \d+ MB/).waitFor();
-    await until('nothing is noted any more', async () => second.evaluate(async () => new Promise((done) => {
-      const r = indexedDB.open('postern');
-      r.onsuccess = () => { const all = r.result.transaction('files').objectStore('files').getAll(); all.onsuccess = () => done(!all.result.length); };
-    })));
+    await until('nothing is noted any more', async () => !(await noted(second)).length);
   });
 
   test('what was all sent is not sent again', async (t) => {
@@ -104,10 +109,7 @@ describe('going on', { skip }, () => {
       globalThis.fetch = (url, o) => (`${url}`.endsWith('/complete') ? new Promise(() => {}) : real(url, o));
     });
     await give(first, await photo(gate, 'whole.jpg', { width: 900, height: 600, noise: 80 }));
-    await until('it is sent and noted', async () => bucket.puts.length > from && first.evaluate(async () => new Promise((done) => {
-      const r = indexedDB.open('postern');
-      r.onsuccess = () => { const all = r.result.transaction('files').objectStore('files').getAll(); all.onsuccess = () => done(all.result.some((n) => n.trace)); };
-    })));
+    await until('it is sent and noted', async () => bucket.puts.length > from && (await noted(first)).some((n) => n.granted));
     await first.close();
     const second = await visit(context, '/');
     await state(second, 'whole.jpg', 'ready').waitFor();
@@ -156,10 +158,10 @@ describe('going on', { skip }, () => {
     for (const i of [1, 2]) await give(first, { ...file, name: `filler-${i}.png` });
     await give(first, file);
     await until('some of it is there', async () => (await first.evaluate(() => document.querySelector('postern-upload').items.find((i) => i.file.name === 'huge.png')?.sent)) > 0.4);
-    await until('it is noted without its bytes', () => first.evaluate(async () => new Promise((done) => {
-      const r = indexedDB.open('postern');
-      r.onsuccess = () => { const all = r.result.transaction('files').objectStore('files').getAll(); all.onsuccess = () => done(all.result.some((n) => n.facts.name === 'huge.png' && n.trace && !n.bytes)); };
-    })));
+    await until('it is noted without its bytes, and the others with theirs', async () => {
+      const all = await noted(first);
+      return all.some((n) => n.name === 'huge.png' && n.granted && !n.kept) && all.every((n) => n.kept || n.name === 'huge.png');
+    });
     await first.close();
     bucket.slow(0);
     const second = await visit(context, '/parts');
@@ -201,10 +203,6 @@ describe('going on', { skip }, () => {
     bucket.slow(0);
     await give(off, await heavy('bob.png'));
     await state(off, 'bob.png', 'ready').waitFor();
-    const names = await off.evaluate(() => new Promise((done) => {
-      const r = indexedDB.open('postern');
-      r.onsuccess = () => { const all = r.result.transaction('files').objectStore('files').getAll(); all.onsuccess = () => done(all.result.map((n) => n.facts.name)); };
-    }));
-    assert.deepEqual(names, ['alice.png']);
+    assert.deepEqual((await noted(off)).map((n) => n.name), ['alice.png']);
   });
 });

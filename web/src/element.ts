@@ -254,10 +254,7 @@ export class PosternUpload extends HTMLElement {
       },
     });
     queue.addEventListener('state', (e) => this.#changed((e as ItemEvent).item));
-    queue.addEventListener('progress', (e) => {
-      this.#draw((e as ItemEvent).item);
-      this.#many?.draw(this.#voice);
-    });
+    queue.addEventListener('progress', (e) => this.#draw((e as ItemEvent).item));
     this.#queue = queue;
     void queue.limits().then((l) => {
       this.#limits = l;
@@ -343,7 +340,7 @@ export class PosternUpload extends HTMLElement {
   #draw(item: Item): void {
     const row = this.#rows.get(item) ?? this.#row(item);
     const { state, sent } = item;
-    row.draw(this.#voice, this.endpoint);
+    this.#many ? this.#many.draw(this.#voice, row) : row.draw(this.#voice, this.endpoint);
     if (settled(state)) return;
     this.#emit('postern-progress', { item, state, sent });
   }

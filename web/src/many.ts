@@ -1,13 +1,16 @@
-// What several files need: a line for all of them, a way to hold them all, and
-// totals that are spoken at most every five seconds. Fetched with the second
-// file.
+// What several files need: a line for all of them, a way to hold them all, totals
+// that are spoken at most every five seconds, and rows that are drawn together,
+// ten times a second at most, since each frame takes time from sending. Fetched
+// with the second file.
 
 import { settled } from './item.ts';
 import { button, h } from './dom.ts';
 import type { PosternUpload } from './element.ts';
+import type { Row } from './row.ts';
 import type { Voice } from './words.ts';
 
 const totalEvery = 5000; // ms
+const drawEvery = 100; // ms
 
 export class Many {
   readonly #element: PosternUpload;
@@ -16,7 +19,8 @@ export class Many {
   readonly #hold: HTMLButtonElement = button('plain', () => (this.#paused ? this.#element.resume() : this.#element.pause()));
   readonly #all: HTMLElement = h('div', { className: 'all' }, this.#sum, this.#bar, this.#hold);
   #voice: Voice | undefined;
-  #due = 0;
+  readonly #stale = new Set<Row>();
+  #due: ReturnType<typeof setTimeout> | undefined;
   #spoken = 0;
   #speaking: ReturnType<typeof setTimeout> | undefined;
 
@@ -38,15 +42,20 @@ export class Many {
     return !!all.length && all.every(({ state }) => state === 'paused');
   }
 
-  /** Shows the sum of all, in the next frame: there are many events in one. */
-  draw(v: Voice): void {
+  /** Shows the sum of all, and a row, soon: there are many events in a moment. A new row is shown at once. */
+  draw(v: Voice, row?: Row): void {
     this.#voice = v;
-    if (!this.#due) this.#due = requestAnimationFrame(() => this.#show(v));
+    if (row?.li.dataset['state']) this.#stale.add(row);
+    else row?.draw(v, this.#element.endpoint);
+    this.#due ??= setTimeout(() => this.#show(), drawEvery);
   }
 
-  #show(v: Voice): void {
-    this.#due = 0;
-    const { items } = this.#element;
+  #show(): void {
+    const v = this.#voice as Voice;
+    const { items, endpoint } = this.#element;
+    this.#due = undefined;
+    for (const row of this.#stale) row.draw(v, endpoint);
+    this.#stale.clear();
     const done = items.filter(({ state }) => settled(state)).length;
     let bytes = 0;
     let sent = 0;

@@ -7,6 +7,8 @@
 //     which page it is of, and it changes hands only when that page is gone;
 //   - bytes up to 64 MiB in all; above that a person is asked for the file again,
 //     and what the bucket has of it is not sent twice;
+//   - bytes are copied once, one file after the other, for a fifth of the time at
+//     most: on a fast line sending them is cheaper than keeping them;
 //   - a note lasts a day, and ends with its file;
 //   - notes are of one scope, so that who signs in later does not find what
 //     somebody else left.
@@ -24,14 +26,20 @@ interface Note {
   owner: string;
   at: number;
   facts: FileFacts;
-  /** The file, or what was made of it to be sent, if there was room. */
+  /** The file, or what was made of it to be sent, if there is room. */
   bytes?: File | undefined;
+  /** Those of its bytes that are in the database, which has them in a store of their own. */
+  copied?: File | undefined;
+  /** The note is in the database, or on its way there. */
+  written?: boolean;
   trace?: Pick<Trace, 'id' | 'grant' | 'until' | 'skew'> | undefined;
 }
 
 const room = 64 * 2 ** 20;
 const life = 24 * 3600 * 1000;
 const soon = 1000; // ms: what is done by then is never noted
+const patience = 1000; // ms for a database that does not answer
+const rest = 4; // times as long as it took to copy a file, before the next one is
 const flag = 'postern'; // in localStorage: there are notes, so look
 
 const page = `postern ${crypto.randomUUID?.()}`;
@@ -59,19 +67,22 @@ const release = (): void => {
 let opened: Promise<IDBDatabase> | undefined;
 const open = (): Promise<IDBDatabase> =>
   (opened ??= new Promise((done, fail) => {
-    const r = indexedDB.open('postern', 1);
-    r.onupgradeneeded = () => r.result.createObjectStore('files', { keyPath: 'place' });
+    const r = indexedDB.open('postern', 2);
+    r.onupgradeneeded = ({ oldVersion }) => {
+      if (!oldVersion) r.result.createObjectStore('files', { keyPath: 'place' });
+      r.result.createObjectStore('bytes');
+    };
     r.onsuccess = () => done(r.result);
     r.onerror = () => fail(r.error);
   }));
 
 /** One transaction; resolves with what work returned once it is durable. */
-async function notes<T>(work: (s: IDBObjectStore, give: (v: T) => void) => void): Promise<T> {
+async function notes<T>(work: (s: IDBObjectStore, bytes: IDBObjectStore, give: (v: T) => void) => void): Promise<T> {
   await hold();
-  const t = (await open()).transaction('files', 'readwrite');
+  const t = (await open()).transaction(['files', 'bytes'], 'readwrite');
   return new Promise((done, fail) => {
     let value: T;
-    work(t.objectStore('files'), (v) => (value = v));
+    work(t.objectStore('files'), t.objectStore('bytes'), (v) => (value = v));
     t.oncomplete = () => done(value);
     t.onabort = t.onerror = () => fail(t.error);
   });
@@ -83,18 +94,34 @@ const alive = async (): Promise<Set<string | undefined>> => new Set((await locks
 const mine = new Map<string, Note>();
 const kept = (): number => [...mine.values()].reduce((sum, n) => sum + (n.bytes?.size ?? 0), 0);
 
+const isMine = (n: Note): boolean => mine.get(n.place) === n;
+
+/** Writes what is known of a file; its bytes follow. */
 const write = (n: Note): void => {
-  void notes((s) => {
-    if (mine.get(n.place) !== n) return;
-    s.put(n);
+  if (!isMine(n)) return;
+  n.written = true;
+  void notes((s, all) => {
+    if (!isMine(n)) return;
+    const { bytes, copied, ...note } = n;
+    s.put(note);
+    // Never beside the bytes of something else.
+    if (bytes !== copied) all.delete(n.place);
     localStorage[flag] = '1';
-  }).catch(() => {
-    // No room, after all: without the bytes then.
-    if (n.bytes) {
-      n.bytes = undefined;
-      write(n);
-    }
-  });
+  }).catch(() => undefined);
+  copying = copying.then(() => copy(n));
+};
+
+let copying = Promise.resolve();
+const copy = async (n: Note): Promise<void> => {
+  const { bytes } = n;
+  if (!isMine(n) || !bytes || bytes === n.copied) return;
+  const began = Date.now();
+  await notes((_, all) => {
+    if (!isMine(n)) return;
+    all.put(bytes, n.place);
+    n.copied = bytes;
+  }).catch(() => (n.bytes = n.copied = undefined)); // no room, after all
+  await new Promise((go) => setTimeout(go, rest * (Date.now() - began)));
 };
 
 const factsOf = ({ name, size, type, lastModified }: FileFacts): FileFacts => ({ name, size, type, lastModified });
@@ -124,17 +151,21 @@ export class Notes implements Traces {
 
   async #inherit(): Promise<Note[]> {
     const living = await alive();
-    return notes((s, give) => {
+    return notes((s, bytes, give) => {
       const all = s.getAll() as IDBRequest<Note[]>;
       all.onsuccess = () => {
         const ours: Note[] = [];
         for (const n of all.result) {
           if (living.has(n.owner)) continue;
-          if (n.at < Date.now() - life) s.delete(n.place);
-          else if (n.scope === this.#scope) {
+          if (n.at < Date.now() - life) {
+            s.delete(n.place);
+            bytes.delete(n.place);
+          } else if (n.scope === this.#scope) {
             n.owner = page;
             s.put(n);
             ours.push(n);
+            const b = bytes.get(n.place);
+            b.onsuccess = () => (n.bytes = n.copied = b.result as File | undefined);
           }
         }
         if (!all.result.length) delete localStorage[flag];
@@ -149,7 +180,7 @@ export class Notes implements Traces {
     if (!locks || mine.has(place)) return {};
     const note: Note = { place, scope: this.#scope, owner: page, at: Date.now(), facts: factsOf(file) };
     mine.set(place, note);
-    const late = new Promise<Partial<Trace> | undefined>((done) => setTimeout(done, soon));
+    const late = new Promise<Partial<Trace> | undefined>((done) => setTimeout(done, patience));
     const trace = await Promise.race([this.#look(note, file).catch(() => undefined), late]);
     if (!trace && mine.get(place) === note) {
       mine.delete(place);
@@ -160,14 +191,14 @@ export class Notes implements Traces {
 
   /** What is known of a file; undefined, when it is another page's. */
   async #look(note: Note, file: File | FileFacts): Promise<Partial<Trace> | undefined> {
-    await hold();
-    const living = await alive();
-    const before = await notes<Note | undefined>((s, give) => {
+    // Mostly there are no notes at all.
+    const before = localStorage[flag] && await notes<Note | undefined>((s, bytes, give) => {
       const r = s.get(note.place) as IDBRequest<Note | undefined>;
-      r.onsuccess = () => give(r.result);
+      const b = bytes.get(note.place) as IDBRequest<File | undefined>;
+      b.onsuccess = () => give(r.result && { ...r.result, bytes: b.result });
     });
-    if (before && before.owner !== page && living.has(before.owner)) return undefined;
-    if (before) Object.assign(note, { bytes: before.bytes, trace: before.trace });
+    if (before && before.owner !== page && (await alive()).has(before.owner)) return undefined;
+    if (before) Object.assign(note, { bytes: before.bytes, copied: before.bytes, trace: before.trace, written: true });
     else if (file instanceof File && kept() + file.size <= room) note.bytes = file;
     setTimeout(write, before ? 0 : soon, note);
     return known(note);
@@ -185,7 +216,13 @@ export class Notes implements Traces {
   }
 
   drop({ place }: Traced): void {
-    if (!place || !mine.delete(place)) return;
-    void notes((s) => s.delete(place)).catch(() => undefined).then(release);
+    const n = mine.get(place ?? '');
+    if (!n) return;
+    mine.delete(n.place);
+    if (!n.written) return release(); // it was quick
+    void notes((s, bytes) => {
+      s.delete(n.place);
+      bytes.delete(n.place);
+    }).catch(() => undefined).then(release);
   }
 }
